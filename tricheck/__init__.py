@@ -1,0 +1,29 @@
+"""Three gradients, one verdict: tells who is wrong when a gradient check fails.
+
+Examples
+--------
+>>> import numpy as np
+>>> import tricheck
+>>> report = tricheck.check(lambda x: np.sum(x**3), lambda x: 3 * x**2, np.array([1.0, 2.0]))
+>>> report.verdict
+<Verdict.AGREE: 'agree'>
+"""
+
+from tricheck.check import assert_gradients, check
+from tricheck.errors import GradientMismatch, ModelError, TraceError
+from tricheck.model import Model
+from tricheck.report import Report
+from tricheck.sources.autograd import autograd
+from tricheck.vocabulary import Verdict
+
+__all__ = [
+    "GradientMismatch",
+    "Model",
+    "ModelError",
+    "Report",
+    "TraceError",
+    "Verdict",
+    "assert_gradients",
+    "autograd",
+    "check",
+]

@@ -1,0 +1,189 @@
+"""Calling the user's functions: on private copies, counted, their answers read strictly.
+
+Nothing of the user's is ever handed over: parameters and arrays in `args` are copies, so neither
+an exception nor an interrupt can leave a change behind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.errors import ModelError
+from tricheck.model import Model
+from tricheck.parameters import FloatArray, Parameters, ShapeError
+
+
+class Calls:
+    """The model's functions, ready to be called at any point of the flat vector.
+
+    Attributes
+    ----------
+    counts : Counter
+        Calls so far of `loss`, `gradient` and `reference`.
+    careful : bool
+        Hand over fresh copies at every call, for functions that change what they are given.
+    """
+
+    def __init__(self, model: Model, parameters: Parameters) -> None:
+        self.model = model
+        self.parameters = parameters
+        self.counts: Counter[str] = Counter()
+        self.careful = False
+        self._args, self._kwargs = self._copy_arguments()
+
+    def _copy_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return copy_arrays(tuple(self.model.args)), copy_arrays(dict(self.model.kwargs))
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What follows `params` in a call."""
+        if self.careful:
+            self._args, self._kwargs = self._copy_arguments()
+        return self._args, self._kwargs
+
+    def arguments_changed(self) -> list[str]:
+        """Names of the arguments that a call has changed in place."""
+        names = [f"args[{i}]" for i in range(len(self._args))] + list(self._kwargs)
+        mine = [*self._args, *self._kwargs.values()]
+        theirs = [*self.model.args, *self.model.kwargs.values()]
+        return [n for n, a, b in zip(names, mine, theirs, strict=True) if not same_arrays(a, b)]
+
+    def raw_loss(self, structure: Any) -> Any:
+        """The loss of a ready-made structure of parameters, unread."""
+        self.counts["loss"] += 1
+        args, kwargs = self.arguments()
+        answer = self.model.loss(structure, *args, **kwargs)
+        return answer if self.model.gradient is not True else _pair(answer)[0]
+
+    def loss(self, flat: FloatArray, *, native: bool = False) -> np.floating[Any]:
+        """The loss at a point, as a NumPy scalar that keeps its precision."""
+        return read_loss(self.raw_loss(self.parameters.build(flat.copy(), native=native)))
+
+    def raw_gradient(self, structure: Any) -> Any:
+        """The hand-written gradient of a ready-made structure of parameters, unread."""
+        self.counts["gradient"] += 1
+        args, kwargs = self.arguments()
+        if self.model.gradient is True:
+            self.counts["loss"] += 1
+            return _pair(self.model.loss(structure, *args, **kwargs))[1]
+        return self.model.gradient(structure, *args, **kwargs)
+
+    def gradient(self, flat: FloatArray) -> tuple[FloatArray, list[ShapeError]]:
+        """The hand-written gradient at a point, run in the dtypes that the user passed."""
+        structure = self.parameters.build(flat.copy(), native=True)
+        return self.parameters.read_gradient(self.raw_gradient(structure))
+
+
+class Evaluator:
+    """The loss along changes of single entries: the hot loop of the finite difference.
+
+    The user's containers are views of `flat`; assign to `flat`, then call. One evaluation costs
+    one call of the loss and nothing that grows with the number of entries.
+    """
+
+    def __init__(self, calls: Calls, dtype: npt.DTypeLike) -> None:
+        self._calls = calls
+        self._values = calls.parameters.values.astype(dtype)
+        self.flat = self._values.copy()
+        self._structure = calls.parameters.build(self.flat)
+        self._args, self._kwargs = calls.arguments()
+        # A number cannot be a view, and a function that changes its parameters spoils the views.
+        self._rebuild = calls.careful or calls.parameters.has_scalars
+
+    def __call__(self) -> Any:
+        """The loss at `flat`, unread beyond its scalar; NaN when it raises."""
+        calls = self._calls
+        if self._rebuild:
+            flat = self.flat.copy() if calls.careful else self.flat
+            self._structure = calls.parameters.build(flat)
+            self._args, self._kwargs = calls.arguments()
+        calls.counts["loss"] += 1
+        try:
+            answer = calls.model.loss(self._structure, *self._args, **self._kwargs)
+        except Exception:  # outside the domain the user's code may raise anything
+            return np.nan
+        if calls.model.gradient is True:
+            answer = answer[0]
+        return answer.item() if isinstance(answer, np.ndarray) else answer
+
+    def restore(self) -> None:
+        """Back to the point, by assignment: adding and subtracting a step is not exact."""
+        self.flat[:] = self._values
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether a call has moved the parameters under our feet."""
+        return not np.array_equal(self.flat, self._values)
+
+
+def read_loss(answer: Any) -> np.floating[Any]:
+    """The loss as a NumPy scalar, in its own precision.
+
+    Raises
+    ------
+    ModelError
+        When it is not a real number.
+    """
+    array = np.asarray(answer)
+    if array.dtype.kind in "iu":
+        array = array.astype(np.float64)
+    if array.dtype.kind != "f":
+        raise ModelError(
+            f"loss returned {_kind(answer)}, expected a real number: return the scalar loss"
+            + (", and pass gradient=True if it returns (loss, gradient)" * isinstance(answer, tuple))
+        )
+    if array.size != 1:
+        raise ModelError(
+            f"loss returned an array of shape {array.shape}, expected one number: sum or average "
+            "over the samples and outputs, or multiply by fixed random weights and sum"
+        )
+    scalar: np.floating[Any] = array.reshape(())[()]
+    return scalar
+
+
+def copy_arrays(value: Any) -> Any:
+    """The same containers with every array in them copied; other objects as they are."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: copy_arrays(child) for key, child in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(copy_arrays(child) for child in value)
+    return value
+
+
+def same_arrays(first: Any, second: Any) -> bool:
+    """Whether all arrays in two equal nestings of containers hold the same bits of meaning."""
+    if isinstance(first, np.ndarray):
+        if not isinstance(second, np.ndarray) or first.shape != second.shape:
+            return False
+        return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc")
+    if isinstance(first, Mapping):
+        return (
+            isinstance(second, Mapping)
+            and first.keys() == second.keys()
+            and all(same_arrays(first[key], second[key]) for key in first)
+        )
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same_arrays, first, second))
+    return True
+
+
+def _pair(answer: Any) -> Any:
+    if not isinstance(answer, list | tuple) or len(answer) != 2:
+        raise ModelError(
+            f"gradient=True, but loss returned {_kind(answer)}, expected the pair (loss, gradient)"
+        )
+    return answer
+
+
+def _kind(answer: Any) -> str:
+    if answer is None:
+        return "None (does it end without return?)"
+    if isinstance(answer, np.ndarray):
+        return f"an array of dtype {answer.dtype}"
+    return f"a {type(answer).__name__}"

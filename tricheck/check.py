@@ -1,0 +1,276 @@
+"""The recipe: contract, three gradients, three pairs, verdict, diagnosis, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck import contract
+from tricheck.calls import Calls, Evaluator
+from tricheck.diagnosis import backprop as backprop_diagnosis
+from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
+from tricheck.diagnosis import reference as reference_diagnosis
+from tricheck.diagnosis.sensitivity import blind_spots
+from tricheck.errors import ModelError
+from tricheck.facts import Evidence, facts_of
+from tricheck.model import Model
+from tricheck.parameters import Index, Parameters
+from tricheck.report import Report
+from tricheck.report.build import parameter_report, structured
+from tricheck.sources import backprop, finite_difference, reference as references
+from tricheck.sources.noise import measure_noise
+from tricheck.verdict import Facts, decide_all, worst
+from tricheck.vocabulary import Finding, Severity, Source, Verdict
+
+_BLAMING = (Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE, Verdict.REFERENCE)
+_SEVERITIES = list(Severity)
+
+
+def check(
+    loss: Callable[..., Any] | Model,
+    gradient: Callable[..., Any] | Literal[True] | None = None,
+    params: Any = None,
+    *,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    reference: Any = "auto",
+    step: float | None = None,
+    rtol: float = 0.0,
+    seed: int = 0,
+    name: str | None = None,
+) -> Report:
+    """Compare three gradients of a model and say which source is wrong.
+
+    Parameters
+    ----------
+    loss : callable or Model
+        ``loss(params, *args, **kwargs)`` returns a number, in plain NumPy. A `Model` brings its
+        own gradient, params, args and kwargs.
+    gradient : callable or True
+        ``gradient(params, *args, **kwargs)``, the hand-written backprop, in the structure of
+        `params`. True: `loss` returns ``(loss, gradient)``.
+    params : ndarray, or dict, list or tuple of them (nested too)
+        The point; floating-point. Never changed.
+    args, kwargs
+        Further arguments of both functions.
+    reference : {"auto", "autograd", "sympy"}, callable, reference object or None
+        The third source. ``"auto"`` traces the loss with autograd, else runs it on symbols.
+        A callable is called like `gradient`. None does without.
+    step : float, optional
+        A fixed absolute step for the central differences, as in the classical check; its own
+        error is measured and reported. By default each entry's step is chosen and certified.
+    rtol : float
+        Relative differences up to this are accepted beyond the bounds (then with a warning).
+    seed : int
+        Seed of every random draw.
+    name : str, optional
+        What the report calls the model.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ModelError
+        When the model breaks its contract: the loss is no finite number, the gradient lacks a
+        parameter, a parameter is not made of floats, a function raises.
+    TraceError
+        When a named reference cannot be had.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tricheck
+    >>> X, y = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0]]), np.array([1.0, 0.0, 2.0])
+    >>> def loss(w):
+    ...     return np.mean((X @ w - y) ** 2)
+    >>> def gradient(w):
+    ...     return 2 * X.T @ (X @ w - y)  # forgot to divide by the number of samples
+    >>> report = tricheck.check(loss, gradient, np.array([0.5, -0.5]))
+    >>> report.verdict
+    <Verdict.BACKPROP: 'backprop'>
+    >>> report.findings[0].evidence["matches"]
+    '3'
+    """
+    model = _model(loss, gradient, params, args, kwargs, name)
+    _refuse_bad_options(step, rtol, seed)
+    parameters = Parameters.read(model.params)
+    calls = Calls(model, parameters)
+    try:
+        point = contract.inspect(calls)
+        evaluate = Evaluator(calls, parameters.values.dtype)
+        base = _base(evaluate, point)
+        with np.errstate(all="ignore"):  # displaced points may leave the domain
+            noise = measure_noise(evaluate, parameters, float(base), seed)
+        noise = max(noise, point.spread / 2.0)
+        relative_noise = noise / (abs(float(base)) or 1.0)
+        hand_written = backprop.measure(calls, point, relative_noise, seed)
+        third, reference_findings = references.find(reference, calls, relative_noise, seed)
+        difference = finite_difference.measure(calls, evaluate, base, noise, step)
+    finally:
+        _leave_state_at_point(calls)
+    evidence = Evidence(
+        parameters,
+        point,
+        hand_written,
+        difference,
+        third,
+        backprop.unrepeatable(calls, point),
+        rtol,
+    )
+    return _report(model, calls, evidence, reference_findings, step, seed)
+
+
+def assert_gradients(
+    loss: Callable[..., Any] | Model,
+    gradient: Callable[..., Any] | Literal[True] | None = None,
+    params: Any = None,
+    **options: Any,
+) -> Report:
+    """Check a model, and fail unless no derivation error is found.
+
+    Parameters
+    ----------
+    loss, gradient, params, **options
+        As for `tricheck.check`.
+
+    Returns
+    -------
+    Report
+        When the check passes.
+
+    Raises
+    ------
+    GradientMismatch
+        An AssertionError with the report as its message.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tricheck
+    >>> tricheck.assert_gradients(lambda x: np.sum(np.sin(x)), np.cos, np.array([0.1, 2.0])).ok
+    True
+    """
+    __tracebackhide__ = True
+    report = check(loss, gradient, params, **options)
+    report.raise_if_wrong()
+    return report
+
+
+def _model(
+    loss: Any, gradient: Any, params: Any, args: Any, kwargs: Any, name: str | None
+) -> Model:
+    if isinstance(loss, Model):
+        if gradient is not None or params is not None or args != () or kwargs is not None:
+            raise ModelError(
+                "check(model) takes gradient, params, args and kwargs from the model: pass none of "
+                "them beside it"
+            )
+        return replace(loss, name=name) if name else loss
+    if gradient is None:
+        raise ModelError(
+            "gradient is missing: check(loss, gradient, params), or check(model); pass True if "
+            "loss returns (loss, gradient)"
+        )
+    if params is None:
+        raise ModelError("params is missing: check(loss, gradient, params)")
+    return Model(loss, gradient, params, args, kwargs or {}, name)
+
+
+def _refuse_bad_options(step: Any, rtol: Any, seed: Any) -> None:
+    if step is not None and not (_is_number(step) and np.isfinite(step) and step > 0):
+        raise ModelError(f"step is {step!r}, expected a positive number such as 1e-5, or None")
+    if not (_is_number(rtol) and np.isfinite(rtol) and rtol >= 0):
+        raise ModelError(f"rtol is {rtol!r}, expected a number of 0 or more")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ModelError(f"seed is {seed!r}, expected an integer of 0 or more")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _base(evaluate: Evaluator, point: contract.Point) -> Any:
+    """The loss of the upcast parameters, which the stencils are compared with."""
+    base = evaluate()
+    return base if np.isfinite(base) else point.loss
+
+
+def _leave_state_at_point(calls: Calls) -> None:
+    """One last plain call: a model that keeps state is left at its point, free of traces."""
+    try:
+        with np.errstate(all="ignore"):
+            calls.loss(calls.parameters.values, native=True)
+    except Exception:  # whatever is wrong with the loss has been said already
+        return
+
+
+def _report(
+    model: Model,
+    calls: Calls,
+    evidence: Evidence,
+    reference_findings: list[Finding],
+    step: float | None,
+    seed: int,
+) -> Report:
+    facts = facts_of(evidence)
+    entry_verdicts = _entry_verdicts(evidence, facts)
+    verdicts, wrong = {}, {}
+    for leaf in evidence.parameters.leaves:
+        block = entry_verdicts[leaf.place]
+        verdicts[leaf.name] = worst(block)
+        positions = np.flatnonzero(block == verdicts[leaf.name])
+        blamed = verdicts[leaf.name] in _BLAMING
+        wrong[leaf.name] = [leaf.index(int(i)) for i in positions] if blamed else []
+    gradients, bounds = structured(evidence)
+    return Report(
+        model.title,
+        worst(verdicts.values()),
+        {
+            leaf.name: parameter_report(evidence, leaf, verdicts[leaf.name], wrong[leaf.name])
+            for leaf in evidence.parameters.leaves
+        },
+        _findings(evidence, verdicts, wrong, reference_findings),
+        blind_spots(evidence, facts, verdicts),
+        gradients,
+        bounds,
+        {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")},
+        float(evidence.point.loss),
+        evidence.reference.method if evidence.reference else None,
+        step,
+        int(seed),
+    )
+
+
+def _entry_verdicts(evidence: Evidence, facts: Facts) -> npt.NDArray[np.object_]:
+    verdicts = decide_all(facts)
+    if not evidence.point.spread:
+        # A gradient that changes from call to call is wrong, whatever its first answer was.
+        verdicts[evidence.unrepeatable] = Verdict.BACKPROP
+    return verdicts
+
+
+def _findings(
+    evidence: Evidence,
+    verdicts: dict[str, Verdict],
+    wrong: dict[str, list[Index]],
+    reference_findings: list[Finding],
+) -> list[Finding]:
+    def blamed(*who: Verdict) -> dict[str, list[Index]]:
+        return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
+
+    backprop_blamed = blamed(Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE)
+    findings = [
+        *backprop_diagnosis.diagnose(evidence, backprop_blamed),
+        *backprop_diagnosis.accepted_by_rtol(evidence),
+        *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
+        *finite_difference_diagnosis.diagnose(evidence, verdicts),
+        *evidence.point.findings,
+        *reference_findings,
+    ]
+    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))

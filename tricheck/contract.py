@@ -1,0 +1,182 @@
+"""The contract, before any number is compared: a scalar finite loss, repeatable, changing nothing.
+
+`inspect` raises `ModelError` where nothing sensible can follow, and returns findings where the
+check can go on, on copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tricheck.calls import Calls, read_loss, same_arrays
+from tricheck.errors import ModelError
+from tricheck.parameters import FloatArray, ShapeError
+from tricheck.vocabulary import Cause, Finding, Severity, Source
+
+# Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
+_REPEAT_ULPS = 64
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a few calls at the point have shown.
+
+    Attributes
+    ----------
+    loss : numpy scalar
+        The loss, in its own precision.
+    spread : float
+        Largest difference between repeated calls at the same point, beyond summation order; 0
+        for a deterministic loss.
+    gradient, second_gradient : ndarray, shape (size,)
+        Backprop's first and second answer; NaN where the shape is wrong.
+    stateful : bool
+        Whether calling the gradient changes the loss.
+    """
+
+    loss: np.floating[Any]
+    spread: float
+    gradient: FloatArray
+    second_gradient: FloatArray
+    gradient_eps: FloatArray
+    shape_errors: list[ShapeError]
+    stateful: bool
+    findings: list[Finding]
+
+
+def inspect(calls: Calls) -> Point:
+    """Call loss and gradient a few times at the point.
+
+    Raises
+    ------
+    ModelError
+        When the loss is no finite number there, or a function raises, or the gradient does not
+        have the structure of the parameters.
+    """
+    findings: list[Finding] = []
+    loss = _loss_at_point(calls, findings)
+    repeats = [_loss_at_point(calls, findings)]
+    gradient, shape_errors, eps = _gradient_at_point(calls, findings)
+    after = _loss_at_point(calls, findings)
+    second_gradient, _, _ = _gradient_at_point(calls, findings)
+    if _differ(loss, repeats[0]):
+        repeats += [_loss_at_point(calls, findings) for _ in range(4)]
+    values = np.array([loss, *repeats], dtype=np.float64)
+    spread = float(np.ptp(values)) if _differ(loss, repeats[0]) else 0.0
+    stateful = spread == 0.0 and _differ(loss, after)
+    if spread:
+        findings.append(_random(values, spread))
+    if stateful:
+        findings.append(_stateful(loss, after))
+    return Point(
+        loss, spread, gradient, second_gradient, eps, shape_errors, stateful, _distinct(findings)
+    )
+
+
+def _loss_at_point(calls: Calls, findings: list[Finding]) -> np.floating[Any]:
+    answer = _watched(calls, "loss", calls.raw_loss, findings)
+    loss = read_loss(answer)
+    if not np.isfinite(loss):
+        raise ModelError(
+            f"loss is {loss} at params, expected a finite number: check the gradient at a point "
+            "inside the domain of the loss"
+        )
+    return loss
+
+
+def _gradient_at_point(
+    calls: Calls, findings: list[Finding]
+) -> tuple[FloatArray, list[ShapeError], FloatArray]:
+    answer = _watched(calls, "gradient", calls.raw_gradient, findings)
+    parameters = calls.parameters
+    values, shape_errors = parameters.read_gradient(answer)
+    eps = np.empty(parameters.size)
+    for leaf, block in zip(parameters.leaves, parameters.blocks(answer, "gradient"), strict=True):
+        floating = [d for d in (leaf.dtype, block.dtype) if d.kind == "f"]
+        eps[leaf.place] = max(float(np.finfo(dtype).eps) for dtype in floating)
+    return values, shape_errors, eps
+
+
+def _watched(
+    calls: Calls, who: str, function: Callable[[Any], Any], findings: list[Finding]
+) -> Any:
+    """Call a function at the point, and note what it changed that was not its own."""
+    pristine = calls.parameters.build(calls.parameters.values.copy(), native=True)
+    structure = calls.parameters.build(calls.parameters.values.copy(), native=True)
+    try:
+        answer = function(structure)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(_raised(who, calls, error)) from error
+    if not same_arrays(structure, pristine):
+        calls.careful = True
+        findings.append(_moved(who))
+    if changed := calls.arguments_changed():
+        calls.careful = True
+        findings.append(_changed_arguments(who, changed))
+    return answer
+
+
+def _raised(who: str, calls: Calls, error: Exception) -> str:
+    message = f"{who}(params, *args) raised {type(error).__name__}: {error}"
+    numbers = isinstance(calls.model.params, list) and calls.parameters.has_scalars
+    if numbers:
+        message += "; params is a list of numbers, so a list was handed over: pass np.array(params)"
+    return message
+
+
+def _differ(first: np.floating[Any], second: np.floating[Any]) -> bool:
+    if first == second:
+        return False
+    ulp = float(np.spacing(max(abs(first), abs(second))))
+    return abs(float(first - second)) > _REPEAT_ULPS * ulp
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    return list({(f.cause, f.source, f.message): f for f in findings}.values())
+
+
+def _random(values: FloatArray, spread: float) -> Finding:
+    return Finding(
+        Cause.NONDETERMINISTIC,
+        f"The loss gives different values at the same point: {values[0]:.10g}, then "
+        f"{values[1]:.10g} (spread {spread:.1e}). Seed its random generator inside the loss.",
+        severity=Severity.WARNING,
+        evidence={"spread": spread, "first": float(values[0]), "second": float(values[1])},
+    )
+
+
+def _stateful(loss: np.floating[Any], after: np.floating[Any]) -> Finding:
+    return Finding(
+        Cause.STATEFUL,
+        f"Calling the gradient changes the loss at the same point, from {loss:.10g} to "
+        f"{after:.10g}: it overwrites state that the loss reads. Keep the two apart.",
+        severity=Severity.WARNING,
+        evidence={"before": float(loss), "after": float(after)},
+    )
+
+
+def _moved(who: str) -> Finding:
+    return Finding(
+        Cause.MUTATES_PARAMETERS,
+        f"{who} changes its parameters in place. The numbers here come from copies, but in your "
+        "own loop the point moves at every call: work on a copy inside it.",
+        source=Source.BACKPROP if who == "gradient" else None,
+        severity=Severity.WARNING,
+    )
+
+
+def _changed_arguments(who: str, changed: list[str]) -> Finding:
+    return Finding(
+        Cause.STATEFUL,
+        f"{who} changes {', '.join(changed)} in place. The numbers here come from copies, but in "
+        "your own loop the next call sees other data: work on a copy inside it.",
+        source=Source.BACKPROP if who == "gradient" else None,
+        severity=Severity.WARNING,
+        evidence={"changed": changed},
+    )

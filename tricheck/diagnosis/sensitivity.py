@@ -1,0 +1,40 @@
+"""How sure is the run: the smallest error it would have flagged, and what it could not see."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tricheck.facts import Evidence
+from tricheck.parameters import Leaf
+from tricheck.vocabulary import BlindSpot, Verdict
+from tricheck.verdict import Facts
+
+
+def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
+    """The smallest error of any one entry that this run was certain to flag.
+
+    Returns
+    -------
+    float
+        Relative to the parameter's largest gradient entry; infinite where that is 0.
+    """
+    place = leaf.place
+    against = evidence.reference if evidence.reference is not None else evidence.difference
+    bounds = (evidence.backprop.bounds + against.bounds)[place]
+    largest = float(evidence.largest[leaf.start])
+    return float(np.max(bounds)) / largest if largest else float("inf")
+
+
+def blind_spots(evidence: Evidence, facts: Facts, verdicts: dict[str, Verdict]) -> list[BlindSpot]:
+    """What this point cannot reveal."""
+    return [
+        BlindSpot(
+            "vanishing-gradient",
+            f"The gradient in {leaf.name} vanishes at this point, so every error that scales with "
+            "it is invisible here. Check at another point too.",
+            leaf.name,
+        )
+        for leaf in evidence.parameters.leaves
+        if np.all(np.asarray(facts.vanished)[leaf.place])
+        and verdicts[leaf.name] is Verdict.AGREE
+    ]

@@ -1,0 +1,158 @@
+"""From measured gradients to the facts that a verdict is decided on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tricheck.comparison import BoolArray, Pair, compare
+from tricheck.contract import Point
+from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.estimate import Estimate
+from tricheck.sources.finite_difference import FiniteDifference
+from tricheck.sources.reference import ReferenceEstimate
+from tricheck.vocabulary import Cause
+from tricheck.verdict import SHARP, Facts
+
+# Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
+_CANCELLED = 2.0**10 * float(np.finfo(np.float64).eps)
+_QUIET = 2.0**-40
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything measured in one check.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    point : Point
+        What the contract's calls have shown.
+    backprop, difference, reference : Estimate
+        The three gradients; the reference may be None.
+    unrepeatable : ndarray of bool, shape (size,)
+        Where two calls of backprop at the same point differ.
+    rtol : float
+        Relative differences that the user accepts.
+    """
+
+    parameters: Parameters
+    point: Point
+    backprop: Estimate
+    difference: FiniteDifference
+    reference: ReferenceEstimate | None
+    unrepeatable: BoolArray
+    rtol: float
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """The pairs that exist: three, or one without a reference."""
+        pairs = [compare(self.backprop, self.difference, self.rtol)]
+        if self.reference is not None:
+            pairs.insert(0, compare(self.backprop, self.reference, self.rtol))
+            pairs.append(compare(self.difference, self.reference, self.rtol))
+        return pairs
+
+    @property
+    def largest(self) -> FloatArray:
+        """Each parameter's largest gradient entry, by the most trusted source; shape (size,)."""
+        trusted = self.reference if self.reference is not None else self.difference
+        values = np.where(trusted.finite, trusted.values, self.difference.values)
+        return _per_parameter_max(self.parameters, values)
+
+
+def facts_of(evidence: Evidence) -> Facts:
+    """The facts of every entry, as arrays of shape (size,)."""
+    backprop, difference, reference = evidence.backprop, evidence.difference, evidence.reference
+    size = evidence.parameters.size
+    agree = {pair.name: pair.agree for pair in evidence.pairs}
+    nowhere = np.zeros(size, dtype=bool)
+    measured = difference.finite & np.isfinite(difference.bounds)
+    cancelled = _cancelled(evidence)
+    sharp = measured & (difference.bounds <= SHARP * evidence.largest)
+    return Facts(
+        shaped=_shaped(evidence),
+        backprop=backprop.finite,
+        reference=reference.finite if reference is not None else nowhere,
+        difference=measured,
+        third=nowhere if reference is None else ~nowhere,
+        br=agree.get("backprop/reference", nowhere) | (cancelled & (reference is not None)),
+        bf=agree["backprop/finite-difference"],
+        fr=agree.get("finite-difference/reference", nowhere),
+        sharp=sharp,
+        trouble=np.array([t is not None and t != Cause.KINK for t in difference.troubles]),
+        kink=difference.kinks,
+        admissible=_admissible(evidence),
+        trusted=np.full(
+            size, reference is not None and reference.traced and reference.faithful
+        ),
+        unsettled=_unsettled(evidence, sharp),
+        vanished=cancelled & _seen_flat(evidence),
+    )  # type: ignore[arg-type]
+
+
+def _shaped(evidence: Evidence) -> BoolArray:
+    wrong = {error.parameter for error in evidence.point.shape_errors}
+    shaped = np.ones(evidence.parameters.size, dtype=bool)
+    for leaf in evidence.parameters.leaves:
+        shaped[leaf.place] = leaf.name not in wrong
+    return shaped
+
+
+def _unsettled(evidence: Evidence, sharp: BoolArray) -> BoolArray:
+    """Where a random or stateful loss leaves nothing to conclude."""
+    reference = evidence.reference
+    if evidence.point.spread:
+        varies = evidence.unrepeatable.any() or (reference is not None and not reference.repeatable)
+        return ~sharp | varies
+    if evidence.point.stateful:
+        agree = np.logical_and.reduce([pair.agree for pair in evidence.pairs])
+        return ~agree
+    return np.zeros(evidence.parameters.size, dtype=bool)
+
+
+def _admissible(evidence: Evidence) -> BoolArray:
+    """Where every source lies between the one-sided slopes.
+
+    A backprop's own bound is no measure here: one ulp beside a kink it takes the other branch.
+    """
+    slopes = evidence.difference.slopes
+    low, high = np.minimum(*slopes.T), np.maximum(*slopes.T)
+    slack = SHARP * np.maximum(np.abs(low), np.abs(high)) + evidence.difference.noise
+    admissible = np.ones(evidence.parameters.size, dtype=bool)
+    for source in (evidence.backprop, evidence.reference):
+        if source is not None:
+            inside = (source.values >= low - slack) & (source.values <= high + slack)
+            admissible &= inside | ~source.finite
+    return admissible
+
+
+def _cancelled(evidence: Evidence) -> BoolArray:
+    """Parameters whose whole gradient no source can tell from zero."""
+    difference, reference = evidence.difference, evidence.reference
+    sources = [evidence.backprop] + ([reference] if reference is not None else [])
+    overall = max(float(np.nanmax(np.abs(s.values), initial=0.0)) for s in sources)
+    tiny = np.abs(difference.values) <= 2.0 * difference.bounds
+    for source in sources:
+        tiny &= np.abs(source.values) <= source.bounds + _CANCELLED * overall
+    cancelled = np.zeros(evidence.parameters.size, dtype=bool)
+    for leaf in evidence.parameters.leaves:
+        cancelled[leaf.place] = bool(np.all(tiny[leaf.place]))
+    return cancelled
+
+
+def _seen_flat(evidence: Evidence) -> BoolArray:
+    """Where a finite difference of zero means something: it would have seen the others' size."""
+    loss = abs(float(evidence.point.loss))
+    quiet = evidence.difference.noise <= _QUIET * loss
+    overall = float(np.nanmax(np.abs(evidence.backprop.values), initial=0.0))
+    return quiet | (evidence.difference.bounds <= SHARP * overall)
+
+
+def _per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:
+    largest = np.empty(parameters.size)
+    for leaf in parameters.leaves:
+        block = np.abs(values[leaf.place])
+        largest[leaf.place] = np.max(block, where=np.isfinite(block), initial=0.0)
+    return largest

@@ -1,0 +1,347 @@
+"""Named parameter arrays: any nesting of containers, seen as one flat vector.
+
+The flat vector is the layout that every source shares. `Parameters.build` lays the user's own
+containers over it, so that one assignment to the vector changes one entry of one array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.errors import ModelError
+
+FloatArray = npt.NDArray[np.floating[Any]]
+Index = tuple[int, ...]
+
+
+class ShapeError(NamedTuple):
+    """A gradient block that has not its parameter's shape."""
+
+    parameter: str
+    expected: tuple[int, ...]
+    came: tuple[int, ...]
+    block: FloatArray
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One parameter array and its place in the flat vector."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int
+    stop: int
+    scalar: bool  # a Python or NumPy number, to be handed over as one
+
+    @property
+    def place(self) -> slice:
+        """Where the leaf's entries lie in the flat vector."""
+        return slice(self.start, self.stop)
+
+    def index(self, offset: int) -> Index:
+        """The index tuple of an entry, counted from the leaf's first."""
+        return tuple(int(i) for i in np.unravel_index(offset, self.shape)) if self.shape else ()
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The parameters of a model: their names, shapes and values, and the containers they sit in.
+
+    Use `Parameters.read` to make one from what the user passed as `params`.
+    """
+
+    leaves: tuple[Leaf, ...]
+    values: FloatArray  # flat, float64 (longdouble if any leaf is)
+    template: Any
+
+    @classmethod
+    def read(cls, params: Any) -> Parameters:
+        """Read the parameters out of any nesting of containers; the arrays are copied.
+
+        Raises
+        ------
+        ModelError
+            When there are none, or one is not a floating-point array, is empty, or shares memory
+            with another; the message names it.
+        """
+        found = list(_walk(params, ""))
+        if not found:
+            raise ModelError(
+                f"params is empty ({_describe(params)}): expected an ndarray, or a dict, list or "
+                "tuple of ndarrays; pass the parameters the gradient is taken in"
+            )
+        _refuse_twins([name for name, _ in found])
+        arrays = [(name, _as_parameter(name, value)) for name, value in found]
+        _refuse_aliases(arrays)
+        leaves: list[Leaf] = []
+        start = 0
+        for (name, array), (_, value) in zip(arrays, found, strict=True):
+            scalar = not isinstance(value, np.ndarray)
+            stop = start + array.size
+            leaves.append(Leaf(name, array.shape, array.dtype, start, stop, scalar))
+            start = stop
+        dtype = np.result_type(np.float64, *(leaf.dtype for leaf in leaves))
+        flat = np.concatenate([array.reshape(-1).astype(dtype) for _, array in arrays])
+        return cls(tuple(leaves), flat, params)
+
+    @property
+    def size(self) -> int:
+        """Number of entries of all parameters."""
+        return self.leaves[-1].stop
+
+    @property
+    def has_scalars(self) -> bool:
+        """Whether a leaf is a number, which no view can stand for."""
+        return any(leaf.scalar for leaf in self.leaves)
+
+    @property
+    def native_dtype(self) -> np.dtype[Any]:
+        """The narrowest dtype that holds every parameter as the user passed it."""
+        return np.result_type(*(leaf.dtype for leaf in self.leaves))
+
+    def build(self, flat: npt.NDArray[Any], *, native: bool = False) -> Any:
+        """The user's containers over `flat`: views of it, or copies in the user's own dtypes.
+
+        Parameters
+        ----------
+        flat : ndarray, shape (size,)
+            Any dtype; object arrays (symbols, traced values) too.
+        native : bool
+            Copy each block into the dtype that the user passed.
+        """
+
+        def block(leaf: Leaf) -> Any:
+            part = flat[leaf.place].reshape(leaf.shape)
+            if native:
+                part = part.astype(leaf.dtype)
+            return part[()] if leaf.scalar else part
+
+        return self.fill(block)
+
+    def fill(self, block: Callable[[Leaf], Any]) -> Any:
+        """The user's containers, each leaf replaced by `block(leaf)`."""
+        leaves = iter(self.leaves)
+        return _rebuild(self.template, lambda: block(next(leaves)))
+
+    def read_gradient(
+        self, gradient: Any, origin: str = "gradient"
+    ) -> tuple[FloatArray, list[ShapeError]]:
+        """Flatten a gradient that has the structure of the parameters; always a copy.
+
+        Parameters
+        ----------
+        gradient : same structure as the parameters
+            What the user's function returned.
+        origin : str
+            The function's name in messages.
+
+        Returns
+        -------
+        values : ndarray, shape (size,)
+            NaN where a block has the wrong shape.
+        shape_errors : list of ShapeError
+
+        Raises
+        ------
+        ModelError
+            When a parameter is missing or unknown, or a block is not made of floats.
+        """
+        blocks = _match(self.template, gradient, "", origin)
+        values = np.full(self.size, np.nan, dtype=self.values.dtype)
+        shape_errors = []
+        for leaf, value in zip(self.leaves, blocks, strict=True):
+            block = _as_gradient(leaf.name, value, origin)
+            if block.shape == leaf.shape or (block.ndim == 0 and leaf.stop - leaf.start == 1):
+                values[leaf.place] = block.reshape(-1)
+            else:
+                shape_errors.append(ShapeError(leaf.name, leaf.shape, block.shape, block.copy()))
+        return values, shape_errors
+
+    def blocks(self, gradient: Any, origin: str) -> list[npt.NDArray[Any]]:
+        """The gradient's arrays in the order of the leaves, as the user made them."""
+        return [np.asarray(value) for value in _match(self.template, gradient, "", origin)]
+
+    def locate(self, position: int) -> tuple[Leaf, Index]:
+        """The leaf and index tuple of a position in the flat vector."""
+        leaf = next(leaf for leaf in self.leaves if position < leaf.stop)
+        return leaf, leaf.index(position - leaf.start)
+
+
+# --- containers ---------------------------------------------------------------------------------
+
+
+def _children(container: Any, name: str) -> list[tuple[str, Any]] | None:
+    """Names and values inside a container; None for a leaf."""
+    if isinstance(container, Mapping):
+        return [(f"{name}.{key}" if name else str(key), v) for key, v in container.items()]
+    if isinstance(container, tuple) and hasattr(container, "_fields"):
+        fields = zip(container._fields, container, strict=True)
+        return [(f"{name}.{key}" if name else key, value) for key, value in fields]
+    if isinstance(container, list | tuple):
+        return [(f"{name or 'params'}[{i}]", value) for i, value in enumerate(container)]
+    return None
+
+
+def _walk(structure: Any, name: str) -> Iterator[tuple[str, Any]]:
+    children = _children(structure, name)
+    if children is None:
+        yield name or "params", structure
+    else:
+        for child_name, child in children:
+            yield from _walk(child, child_name)
+
+
+def _rebuild(structure: Any, leaf: Callable[[], Any]) -> Any:
+    if isinstance(structure, Mapping):
+        pairs = {key: _rebuild(value, leaf) for key, value in structure.items()}
+        return pairs if type(structure) is dict else type(structure)(pairs)  # type: ignore[call-arg]
+    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
+        return type(structure)(*(_rebuild(value, leaf) for value in structure))
+    if isinstance(structure, list | tuple):
+        return type(structure)(_rebuild(value, leaf) for value in structure)
+    return leaf()
+
+
+def _match(template: Any, gradient: Any, name: str, origin: str) -> Iterator[Any]:
+    """The gradient's leaves in the order of the parameters' leaves."""
+    children = _children(template, name)
+    if children is None:
+        yield gradient
+    elif isinstance(template, Mapping):
+        if not isinstance(gradient, Mapping):
+            raise ModelError(_wrong_container(template, gradient, name, origin))
+        _refuse_strangers(template, gradient, name, origin)
+        for (child_name, child), key in zip(children, template, strict=True):
+            yield from _match(child, gradient[key], child_name, origin)
+    else:
+        if not isinstance(gradient, list | tuple):
+            raise ModelError(_wrong_container(template, gradient, name, origin))
+        if len(gradient) != len(template):
+            raise ModelError(
+                f"{origin} returned {len(gradient)} entries for {name or 'params'}, expected "
+                f"{len(template)}: return one array per parameter, in the order of params"
+            )
+        for (child_name, child), value in zip(children, gradient, strict=True):
+            yield from _match(child, value, child_name, origin)
+
+
+def _wrong_container(template: Any, gradient: Any, name: str, origin: str) -> str:
+    return (
+        f"{origin} returned {_describe(gradient)} for {name or 'params'}, expected a "
+        f"{type(template).__name__} like params: return the gradient in the structure of params"
+    )
+
+
+def _refuse_strangers(
+    template: Mapping[Any, Any], gradient: Mapping[Any, Any], name: str, origin: str
+) -> None:
+    where = f" of {name}" if name else ""
+    if missing := [str(key) for key in template if key not in gradient]:
+        raise ModelError(
+            f"{origin} returned no entry for parameter {_quote(missing)}{where}: it has "
+            f"{_quote(str(key) for key in gradient)}; return one array for each of "
+            f"{_quote(str(key) for key in template)}"
+        )
+    if extra := [str(key) for key in gradient if key not in template]:
+        raise ModelError(
+            f"{origin} returned an entry for {_quote(extra)}{where}, which is not in params "
+            f"({_quote(str(key) for key in template)}): leave it out, or add the parameter"
+        )
+
+
+# --- leaves -------------------------------------------------------------------------------------
+
+
+def _as_parameter(name: str, value: Any) -> npt.NDArray[Any]:
+    if isinstance(value, np.matrix | np.ma.MaskedArray):
+        raise ModelError(
+            f"parameter {name!r} is a {type(value).__name__}, expected a plain ndarray: pass "
+            f"np.asarray({name})"
+        )
+    if not isinstance(value, np.ndarray | np.generic | float | int):
+        raise ModelError(
+            f"parameter {name!r} is {_describe(value)}, expected an ndarray of floats (or a dict, "
+            "list or tuple of them)"
+        )
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        hint = f"pass {name}.astype(float)" if array.dtype.kind in "iub" else "pass real floats"
+        raise ModelError(
+            f"parameter {name!r} has dtype {array.dtype}, expected a floating-point dtype, for no "
+            f"small step exists otherwise: {hint}"
+        )
+    if array.size == 0:
+        raise ModelError(
+            f"parameter {name!r} has shape {array.shape}, that is no entries, so there is nothing "
+            "to check: leave it out of params"
+        )
+    if not np.all(np.isfinite(array)):
+        raise ModelError(
+            f"parameter {name!r} holds NaN or infinity: check the gradient at a finite point"
+        )
+    return array
+
+
+def _as_gradient(name: str, value: Any, origin: str) -> FloatArray:
+    block = _array_of_list(value) if isinstance(value, list | tuple) else np.asarray(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if block.dtype.kind == "f" or (number and block.dtype.kind in "iu"):
+        return block.astype(np.float64) if block.dtype.kind != "f" else block
+    if value is None:
+        came = "None"
+    else:
+        came = f"dtype {block.dtype}"
+    hint = (
+        "an integer array cuts off every fraction: fill a float array instead"
+        if block.dtype.kind in "iub"
+        else "return an array of floats of the parameter's shape"
+    )
+    raise ModelError(f"{origin} returned {came} for parameter {name!r}, expected floats: {hint}")
+
+
+def _array_of_list(value: Any) -> npt.NDArray[Any]:
+    """A nested list as an array; object dtype when it is ragged."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return np.asarray(None)
+    return array.astype(np.float64) if array.dtype.kind in "iu" else array
+
+
+def _refuse_twins(names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ModelError(f"two parameters are called {name!r}: give each its own name")
+        seen.add(name)
+
+
+def _refuse_aliases(arrays: list[tuple[str, npt.NDArray[Any]]]) -> None:
+    for i, (name, array) in enumerate(arrays):
+        for other_name, other in arrays[:i]:
+            # The bounds test is cheap; only arrays interleaved in memory need the exact one.
+            if np.may_share_memory(array, other) and np.shares_memory(array, other):
+                raise ModelError(
+                    f"parameters {other_name!r} and {name!r} share memory, so a change of one "
+                    "changes the other: pass each array once, or a copy"
+                )
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if value is None:
+        return "None"
+    kind = type(value).__name__
+    size = f" of {len(value)}" if isinstance(value, list | tuple | Mapping) else ""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}{size}"
+
+
+def _quote(names: Any) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,188 @@
+"""The facts of one check, frozen; every renderer reads these and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tricheck.errors import GradientMismatch
+from tricheck.parameters import Index
+from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """Two sources on one parameter.
+
+    Attributes
+    ----------
+    first, second : Source
+    agree : bool
+        Whether every entry agrees.
+    difference, bound : float
+        At the entry whose difference is largest relative to its bound; NaN and infinity where
+        nothing could be compared.
+    entry : tuple of int
+        That entry.
+    relative_error : float
+        The figure of the tutorials, ‖a − b‖ / ‖a + b‖, over the parameter.
+    """
+
+    first: Source
+    second: Source
+    agree: bool
+    difference: float
+    bound: float
+    entry: Index
+    relative_error: float
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry where the sources differ most, relative to their bounds.
+
+    Attributes
+    ----------
+    entry : tuple of int
+    values, bounds : mapping of Source to float
+    """
+
+    entry: Index
+    values: Mapping[Source, float]
+    bounds: Mapping[Source, float]
+
+
+@dataclass(frozen=True)
+class ParameterReport:
+    """What is known of one parameter's gradient.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    verdict : Verdict
+    wrong : list of tuple of int
+        Entries of which a source is blamed.
+    pairs : mapping of str to PairReport
+        By ``"backprop/reference"``, ``"backprop/finite-difference"`` and
+        ``"finite-difference/reference"``.
+    sensitivity : float
+        The smallest error of any one entry, relative to the largest entry, that this run was
+        certain to flag.
+    worst : Worst
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    verdict: Verdict
+    wrong: list[Index]
+    pairs: Mapping[str, PairReport]
+    sensitivity: float
+    worst: Worst
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a check.
+
+    Attributes
+    ----------
+    model : str
+        The model's name.
+    verdict : Verdict
+        The worst of its parameters' verdicts.
+    parameters : mapping of str to ParameterReport
+    findings : list of Finding
+        Causes with their evidence, errors first.
+    blind_spots : list of BlindSpot
+        Classes of bug that this point cannot reveal.
+    gradients, bounds : mapping of str to the structure of `params`
+        By source; NaN, with an infinite bound, where nothing could be measured.
+    evaluations : mapping of str to int
+        Calls of ``loss``, ``gradient`` and ``reference``.
+    loss : float
+        The loss at the point.
+    reference : str or None
+        Which reference was used.
+    step : float or None
+        The fixed step, if one was asked for.
+    seed : int
+        The seed of every random draw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tricheck
+    >>> report = tricheck.check(lambda x: np.sum(x**2), lambda x: x, np.array([1.0, -3.0, 2.0]))
+    >>> report.verdict, report.ok
+    (<Verdict.BACKPROP: 'backprop'>, False)
+    >>> report.parameters["params"].wrong
+    [(0,), (1,), (2,)]
+    >>> report.findings[0].cause, round(report.findings[0].evidence["factor"], 6)
+    (<Cause.SCALE: 'scale'>, 0.5)
+    """
+
+    model: str
+    verdict: Verdict
+    parameters: Mapping[str, ParameterReport]
+    findings: list[Finding]
+    blind_spots: list[BlindSpot]
+    gradients: Mapping[str, Any]
+    bounds: Mapping[str, Any]
+    evaluations: Mapping[str, int]
+    loss: float
+    reference: str | None
+    step: float | None
+    seed: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether no derivation error was found."""
+        return self.verdict.ok
+
+    def __str__(self) -> str:
+        from tricheck.report.text import to_text
+
+        return to_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as plain Python containers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> tricheck.check(np.sum, np.ones_like, np.zeros(2)).to_dict()["verdict"]
+        'agree'
+        """
+        from tricheck.report.json import to_dict
+
+        return to_dict(self)
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """The facts as strict JSON; NaN and infinities are strings.
+
+        Examples
+        --------
+        >>> import json
+        >>> import numpy as np
+        >>> import tricheck
+        >>> report = tricheck.check(np.sum, np.ones_like, np.zeros(2))
+        >>> json.loads(report.to_json())["ok"]
+        True
+        """
+        from tricheck.report.json import to_json
+
+        return to_json(self, indent)
+
+    def raise_if_wrong(self) -> None:
+        """Raise unless no derivation error was found.
+
+        Raises
+        ------
+        GradientMismatch
+            With the report as its message; also when the check was inconclusive.
+        """
+        if not self.ok:
+            raise GradientMismatch(self)

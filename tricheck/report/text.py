@@ -1,0 +1,282 @@
+"""The report as lines of text for an 80-column terminal; styles name meanings, not colours."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tricheck.parameters import Index
+from tricheck.report.facts import PairReport, ParameterReport, Report
+from tricheck.vocabulary import Finding, Severity, Source, Verdict
+
+WIDTH = 80
+_NAME_WIDTH = 10
+_MOST_ENTRIES = 5
+
+
+class Span(NamedTuple):
+    """A piece of a line and what it means: good, bad, doubtful, strong, faint or plain."""
+
+    text: str
+    style: str = "plain"
+
+
+Line = list[Span]
+
+_STYLES = {
+    Verdict.AGREE: "good",
+    Verdict.BACKPROP: "bad",
+    Verdict.BACKPROP_AND_REFERENCE: "bad",
+    Verdict.REFERENCE: "bad",
+    Verdict.INCONCLUSIVE: "doubtful",
+    Verdict.NONDIFFERENTIABLE: "doubtful",
+    Verdict.FINITE_DIFFERENCE: "doubtful",
+}
+_MARKS = {"good": "✓", "bad": "✗", "doubtful": "?"}
+_SEVERITY_STYLES = {Severity.ERROR: "bad", Severity.WARNING: "doubtful", Severity.NOTE: "faint"}
+_SOURCE_WORDS = {
+    Source.BACKPROP: "backprop",
+    Source.FINITE_DIFFERENCE: "finite difference",
+    Source.REFERENCE: "reference",
+}
+_NEXT = {
+    Verdict.AGREE: "Nothing to mend.",
+    Verdict.BACKPROP: "Mend the backward pass of {names}, then check again.",
+    Verdict.FINITE_DIFFERENCE: (
+        "Leave backprop as it is. To have it confirmed, help the finite difference as said above."
+    ),
+    Verdict.REFERENCE: "Mend the reference of {names}, or choose another; leave backprop as it is.",
+    Verdict.BACKPROP_AND_REFERENCE: (
+        "Look for what the loss does and both gradients leave out in {names}: a term, a factor, a "
+        "cast, a branch."
+    ),
+    Verdict.NONDIFFERENTIABLE: "Move {names} off the kink, by a small random amount, and check again.",
+    Verdict.INCONCLUSIVE: (
+        "To settle {names}: make the loss deterministic and smooth at the point, compute it in "
+        "float64, or pass another reference."
+    ),
+}
+# What a terminal that cannot show these characters gets instead; every pair keeps its width.
+_ASCII = str.maketrans({"✓": "+", "✗": "x", "‖": "|", "−": "-", "≤": "<", "±": "~", "×": "x",
+                        "→": ">", "²": "2", "½": ".", "·": "-", "é": "e"})  # fmt: skip
+
+
+def to_text(report: Report) -> str:
+    """The report as plain text."""
+    return "\n".join("".join(span.text for span in line) for line in lines(report)) + "\n"
+
+
+def to_ascii(text: str) -> str:
+    """The same text in ASCII.
+
+    Examples
+    --------
+    >>> to_ascii("3.1e-12 ≤ 4.0e-12 ✓")
+    '3.1e-12 < 4.0e-12 +'
+    """
+    return text.translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def lines(report: Report) -> Iterator[Line]:
+    """The report, line by line."""
+    style = _STYLES[report.verdict]
+    yield [
+        Span(f"{_MARKS[style]} ", style),
+        Span(report.model, "strong"),
+        Span(f": {report.verdict.value}", style),
+    ]
+    yield from _wrapped(report.verdict.sentence, indent=2)
+    yield []
+    yield from _table(report)
+    yield []
+    yield from _worst_entries(report)
+    for finding, names in _grouped(report.findings):
+        yield from _finding(finding, names)
+    for spot in report.blind_spots:
+        yield from _wrapped(f"blind spot: {spot.message}", indent=2, style="doubtful")
+    yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
+    yield from _footer(report)
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+_COLUMNS = {
+    "backprop/reference": ("backprop", "− reference"),
+    "backprop/finite-difference": ("backprop", "− finite diff."),
+    "finite-difference/reference": ("finite diff.", "− reference"),
+}
+
+
+def _table(report: Report) -> Iterator[Line]:
+    present = list(next(iter(report.parameters.values())).pairs)
+    columns = [key for key in _COLUMNS if key in present]
+    width = 18
+    for row, last in ((0, "‖a−b‖"), (1, "/‖a+b‖")):
+        name = "parameter" if row else ""
+        cells = "".join(f"{_COLUMNS[key][row]:<{width + 1}}" for key in columns)
+        yield [Span(f"    {name:<{_NAME_WIDTH}} {cells}{last}".rstrip(), "faint")]
+    for parameter in report.parameters.values():
+        yield from _row(parameter, columns, width)
+
+
+def _row(parameter: ParameterReport, columns: list[str], width: int) -> Iterator[Line]:
+    style = _STYLES[parameter.verdict]
+    line = [Span(f"  {_MARKS[style]} ", style)]
+    if len(parameter.name) > _NAME_WIDTH:
+        yield [*line, Span(parameter.name)]
+        line = [Span(" " * (4 + _NAME_WIDTH + 1))]
+    else:
+        line.append(Span(f"{parameter.name:<{_NAME_WIDTH}} "))
+    for key in columns:
+        pair = parameter.pairs[key]
+        line.append(Span(f"{_cell(pair):<{width + 1}}", "plain" if pair.agree else "bad"))
+    line.append(Span(_short(parameter.pairs["backprop/finite-difference"].relative_error)))
+    yield line
+
+
+def _cell(pair: PairReport) -> str:
+    if math.isnan(pair.difference):
+        return "not comparable"
+    return f"{_short(pair.difference)} {'≤' if pair.agree else '>'} {_short(pair.bound)}"
+
+
+def _short(number: float) -> str:
+    """A number of at most seven characters.
+
+    Examples
+    --------
+    >>> [_short(x) for x in (0.0, 1.26e-12, float("inf"))]
+    ['0', '1.3e-12', 'inf']
+    """
+    if math.isnan(number):
+        return "n/a"
+    return "0" if number == 0.0 else f"{number:.1e}"
+
+
+# --- entries ------------------------------------------------------------------------------------
+
+
+def _worst_entries(report: Report) -> Iterator[Line]:
+    """One line for each parameter that is not in agreement; else for the worst of all."""
+    chosen = [p for p in report.parameters.values() if p.verdict is not Verdict.AGREE]
+    if not chosen:
+        chosen = [max(report.parameters.values(), key=_excess)]
+    for parameter in chosen:
+        yield from _wrapped(_entry(parameter), indent=2, hanging=4)
+        if parameter.wrong:
+            yield from _wrapped(_wrong(parameter), indent=4)
+    yield []
+
+
+def _excess(parameter: ParameterReport) -> float:
+    ratios = [p.difference / p.bound for p in parameter.pairs.values() if p.bound > 0.0]
+    return max((ratio for ratio in ratios if not math.isnan(ratio)), default=0.0)
+
+
+def entry_name(parameter: str, index: Index) -> str:
+    """Like ``W1[2, 0]``.
+
+    Examples
+    --------
+    >>> entry_name("W1", (2, 0)), entry_name("scale", ())
+    ('W1[2, 0]', 'scale')
+    """
+    return f"{parameter}[{', '.join(map(str, index))}]" if index else parameter
+
+
+def _entry(parameter: ParameterReport) -> str:
+    values, bounds = parameter.worst.values, parameter.worst.bounds
+    parts = [
+        f"{_SOURCE_WORDS[source]} {_value(source, parameter)}"
+        + (f" ± {_short(bounds[source])}" if math.isfinite(bounds[source]) else "")
+        for source in values
+    ]
+    return f"worst {entry_name(parameter.name, parameter.worst.entry)}: " + ", ".join(parts)
+
+
+def _value(source: Source, parameter: ParameterReport) -> str:
+    """With as many digits as it takes to tell the sources apart."""
+    values = parameter.worst.values
+    value = values[source]
+    others = [abs(value - other) for other in values.values() if other != value]
+    gap = min((gap for gap in others if math.isfinite(gap)), default=0.0)
+    digits = math.ceil(math.log10(abs(value) / gap)) + 2 if gap and value else 6
+    return f"{value:.{min(max(digits, 6), 17)}g}"
+
+
+def _wrong(parameter: ParameterReport) -> str:
+    count, size = len(parameter.wrong), math.prod(parameter.shape)
+    if count == size:
+        return f"wrong: every entry of {parameter.name}" if size > 1 else f"wrong: {parameter.name}"
+    names = ", ".join(entry_name(parameter.name, i) for i in parameter.wrong[:_MOST_ENTRIES])
+    more = f" and {count - _MOST_ENTRIES} more" if count > _MOST_ENTRIES else ""
+    return f"wrong: {names}{more} ({count} of {size} entries)"
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def _grouped(findings: list[Finding]) -> Iterator[tuple[Finding, list[str]]]:
+    """Findings that say the same of several parameters, said once.
+
+    Of the finite difference's, which differ in their numbers alone, the widest speaks for all.
+    """
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        alike = finding.cause if "bound" in finding.evidence else finding.message
+        groups.setdefault((finding.cause, alike), []).append(finding)
+    for group in groups.values():
+        spokesman = max(group, key=lambda f: float(str(f.evidence.get("bound", 0.0))))
+        names = [f.parameter for f in group if f.parameter is not None]
+        if "bound" in spokesman.evidence and len(names) > 1:
+            names = [f"{', '.join(names)} (most in {spokesman.parameter})"]
+        yield spokesman, names
+
+
+def _finding(finding: Finding, names: list[str]) -> Iterator[Line]:
+    where = f"{', '.join(names)}: " if names else ""
+    yield from _wrapped(
+        where + finding.message,
+        indent=2,
+        lead=f"{finding.cause.value}: ",
+        style=_SEVERITY_STYLES[finding.severity],
+    )
+
+
+def _next(report: Report) -> str:
+    names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
+    shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
+    return _NEXT[report.verdict].format(names=shown)
+
+
+def _footer(report: Report) -> Iterator[Line]:
+    counts = report.evaluations
+    step = "steps chosen per entry" if report.step is None else f"fixed step {report.step:g}"
+    reference = report.reference or "none"
+    seen = max(p.sensitivity for p in report.parameters.values())
+    yield from _wrapped(
+        f"{counts['loss']} loss, {counts['gradient']} gradient and {counts['reference']} reference "
+        f"evaluations; reference: {reference}; {step}; seed {report.seed}; an error of "
+        f"{_short(seen)} of a parameter's largest entry would have been seen",
+        indent=2,
+        style="faint",
+    )
+
+
+def _wrapped(
+    text: str, *, indent: int, lead: str = "", style: str = "plain", hanging: int | None = None
+) -> Iterator[Line]:
+    """A paragraph at 80 columns; `lead` is set in `style`, or all of it where there is none."""
+    first = " " * indent
+    rest = " " * (indent + 2 if hanging is None else hanging)
+    wrapped = textwrap.wrap(
+        lead + text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
+    for number, line in enumerate(wrapped):
+        if lead and number == 0:
+            cut = len(first + lead)
+            yield [Span(line[:cut], style), Span(line[cut:])]
+        else:
+            yield [Span(line, "plain" if lead else style)]

@@ -1,0 +1,1 @@
+"""One file per source of gradients: values, bounds, what was noticed."""

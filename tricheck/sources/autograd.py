@@ -1,0 +1,134 @@
+"""The reference by reverse mode, through the user's own plain-NumPy loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tricheck.calls import Calls, read_loss
+from tricheck.errors import ModelError
+from tricheck.parameters import FloatArray
+from tricheck.sources.reference import ReferenceEstimate, bounded
+
+_DISPLACED = 2
+_VALUE_ULPS = 1024.0
+
+
+@dataclass(frozen=True)
+class Autograd:
+    """A loss to differentiate in place of the model's own; made by `tricheck.autograd`."""
+
+    loss: Callable[..., Any]
+
+    def measure(self, calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+        """The gradient of this loss, and whether its value is the model's."""
+        return _measure(self.loss, calls, noise, seed, traced=False)
+
+
+def autograd(loss: Callable[..., Any]) -> Autograd:
+    """A reference: the gradient of `loss` by automatic differentiation.
+
+    For a loss that tricheck cannot trace as it stands: write the same function in NumPy operations
+    that it can, and hand it over. Its value is compared with the model's before any gradient is.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(params, *args, **kwargs)``, plain NumPy.
+
+    Returns
+    -------
+    Autograd
+        To be passed as `reference`.
+
+    Raises
+    ------
+    ModelError
+        When `loss` cannot be called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tricheck
+    >>> report = tricheck.check(
+    ...     lambda x: float(np.sum(x**3)),
+    ...     lambda x: 3 * x**2,
+    ...     np.array([1.0, -2.0]),
+    ...     reference=tricheck.autograd(lambda x: np.sum(x**3)),
+    ... )
+    >>> report.verdict
+    <Verdict.AGREE: 'agree'>
+    """
+    if not callable(loss):
+        raise ModelError(f"autograd(loss) got a {type(loss).__name__}, expected a function")
+    return Autograd(loss)
+
+
+def measure(calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+    """The gradient of the model's own loss."""
+
+    def loss(structure: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = calls.model.loss(structure, *args, **kwargs)
+        return answer[0] if calls.model.gradient is True else answer
+
+    return _measure(loss, calls, noise, seed, traced=True)
+
+
+def _measure(
+    loss: Callable[..., Any], calls: Calls, noise: float, seed: int, *, traced: bool
+) -> ReferenceEstimate:
+    # autograd is imported with the first trace, to keep `import tricheck` light
+    from tricheck.tracing.reverse import value_and_gradient
+
+    parameters = calls.parameters
+
+    def run(flat: FloatArray) -> tuple[np.floating[Any], FloatArray]:
+        calls.counts["reference"] += 1
+        args, kwargs = calls.arguments()
+        return value_and_gradient(lambda p: loss(p, *args, **kwargs), parameters, flat)
+
+    value, gradient = run(parameters.values)
+    faithful = _same_loss(run, value, calls, noise, seed)
+    return bounded(
+        lambda flat: run(flat)[1],
+        gradient,
+        calls,
+        noise,
+        seed,
+        "autograd through the loss" if traced else "autograd through another loss",
+        traced=traced,
+        faithful=faithful,
+    )
+
+
+def _same_loss(
+    run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
+    value: np.floating[Any],
+    calls: Calls,
+    noise: float,
+    seed: int,
+) -> bool:
+    """Whether the differentiated loss has the plain loss's value, here and a little away."""
+    point = calls.parameters.values
+    if not _close(value, calls.loss(point), noise):
+        return False
+    rng = np.random.default_rng(seed)
+    for _ in range(_DISPLACED):
+        displaced = point + 0.1 * np.maximum(np.abs(point), 0.1) * rng.standard_normal(point.size)
+        with np.errstate(all="ignore"):
+            try:
+                plain = read_loss(calls.raw_loss(calls.parameters.build(displaced.copy())))
+            except Exception:  # outside the domain there is nothing to compare
+                continue
+            if np.isfinite(plain) and not _close(run(displaced)[0], plain, noise):
+                return False
+    return True
+
+
+def _close(first: np.floating[Any], second: np.floating[Any], relative_noise: float) -> bool:
+    size = max(abs(float(first)), abs(float(second)))
+    allowed = _VALUE_ULPS * float(np.spacing(size)) + 16.0 * relative_noise * size
+    return abs(float(first) - float(second)) <= allowed

@@ -1,0 +1,57 @@
+"""The hand-written gradient, run as the user wrote it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.calls import Calls
+from tricheck.contract import Point
+from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.estimate import Estimate
+from tricheck.sources.rounding import rounding_bound
+from tricheck.vocabulary import Source
+
+
+_REPEAT_EPS = 64.0
+
+
+def measure(calls: Calls, point: Point, relative_noise: float, seed: int) -> Estimate:
+    """Backprop's values at the point, bounded by how rounding moves them."""
+
+    def gradient(flat: FloatArray) -> FloatArray:
+        try:
+            return calls.gradient(flat)[0]
+        except Exception:  # one ulp beside the point the user's code may leave its domain
+            return np.full(calls.parameters.size, np.nan)
+
+    floor = _floor(calls.parameters, point)
+    if np.any(repeat_difference(point) > floor):
+        bounds = floor  # calls differ by more than rounding, so moving the point shows nothing
+    else:
+        bounds = rounding_bound(
+            gradient, calls.parameters, point.gradient, point.gradient_eps, relative_noise, seed
+        )
+    bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)
+    return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
+
+
+def repeat_difference(point: Point) -> FloatArray:
+    """How far the second call is from the first; 0 where either is not finite."""
+    difference: FloatArray = np.abs(point.second_gradient - point.gradient)
+    return np.where(np.isfinite(difference), difference, 0.0)
+
+
+def unrepeatable(calls: Calls, point: Point) -> npt.NDArray[np.bool_]:
+    """Entries where two calls at the same point differ by more than rounding, shape (size,)."""
+    return repeat_difference(point) > _floor(calls.parameters, point)
+
+
+def _floor(parameters: Parameters, point: Point) -> FloatArray:
+    """A rounding bound from the size of the values alone."""
+    floor = np.empty(parameters.size)
+    for leaf in parameters.leaves:
+        block = np.abs(point.gradient[leaf.place])
+        largest = float(np.max(block, where=np.isfinite(block), initial=0.0))
+        floor[leaf.place] = _REPEAT_EPS * point.gradient_eps[leaf.place] * largest
+    return floor

@@ -1,0 +1,1 @@
+"""Running a plain-NumPy loss on traced arrays or on symbols."""

@@ -1,0 +1,34 @@
+"""Where in the user's code did it happen?"""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+import autograd
+import numpy as np
+
+# Frames in these packages are machinery; the deepest frame outside them is the user's line.
+_MACHINERY = tuple(
+    os.path.dirname(os.path.abspath(file)) + os.sep
+    for file in (np.__file__, autograd.__file__, os.path.join(os.path.dirname(__file__)))
+)
+
+
+def user_line(error: BaseException) -> str | None:
+    """File, line and source text of the user's frame nearest to the error.
+
+    Returns
+    -------
+    str or None
+        Like ``model.py:12 (loss): z = np.linalg.expm(W)``; None when no frame is the user's.
+    """
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not os.path.abspath(frame.filename).startswith(_MACHINERY)
+    ]
+    if not frames:
+        return None
+    frame = frames[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno} ({frame.name}): {frame.line}"

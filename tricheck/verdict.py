@@ -1,0 +1,152 @@
+"""Who is wrong: a truth table over measured facts, knowing nothing of any model.
+
+`decide` is the table. `decide_all` applies it to arrays of facts, one row at a time of the few
+that occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.vocabulary import Verdict
+
+# A finite difference coarser than this, relative to the parameter's largest entry, confirms nobody.
+SHARP = 1e-4
+
+
+class Facts(NamedTuple):
+    """What is known of one entry; arrays of shape (size,) for all of them.
+
+    Attributes
+    ----------
+    shaped : bool
+        Backprop's block has its parameter's shape.
+    backprop, reference, difference : bool
+        The source has a finite value (the finite difference: a finite bound too).
+    third : bool
+        There is a reference at all.
+    br, bf, fr : bool
+        The pair agrees within its bounds.
+    sharp : bool
+        The finite difference is precise enough to confirm somebody.
+    trouble : bool
+        The finite difference shows a sign of its own failure.
+    kink : bool
+        The point sits on a kink along this entry.
+    admissible : bool
+        All sources lie between the one-sided slopes.
+    trusted : bool
+        The reference differentiates the loss itself, as its value shows.
+    unsettled : bool
+        The loss is random beyond what the sources' bounds cover.
+    vanished : bool
+        The parameter's whole gradient lies at or below the bounds.
+    """
+
+    shaped: bool
+    backprop: bool
+    reference: bool
+    difference: bool
+    third: bool
+    br: bool
+    bf: bool
+    fr: bool
+    sharp: bool
+    trouble: bool
+    kink: bool
+    admissible: bool
+    trusted: bool
+    unsettled: bool
+    vanished: bool
+
+
+def decide(facts: Facts) -> Verdict:
+    """The verdict on one entry.
+
+    Examples
+    --------
+    >>> everything_fine = Facts(
+    ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
+    ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
+    ...     trusted=True, unsettled=False, vanished=False,
+    ... )
+    >>> decide(everything_fine)
+    <Verdict.AGREE: 'agree'>
+    >>> decide(everything_fine._replace(br=False, bf=False))
+    <Verdict.BACKPROP: 'backprop'>
+    """
+    if not facts.shaped:
+        return Verdict.BACKPROP
+    if facts.unsettled:
+        return Verdict.INCONCLUSIVE
+    if not facts.backprop:
+        others_stand = facts.difference or (facts.reference and facts.trusted)
+        return Verdict.BACKPROP if others_stand else Verdict.INCONCLUSIVE
+    if facts.kink:
+        return Verdict.NONDIFFERENTIABLE if facts.admissible else Verdict.INCONCLUSIVE
+    if facts.vanished:
+        return Verdict.AGREE
+    if not facts.reference:
+        return _two_sources(facts)
+    if facts.br:
+        return _backprop_and_reference_agree(facts)
+    return _backprop_and_reference_differ(facts)
+
+
+def _two_sources(facts: Facts) -> Verdict:
+    """Backprop and finite difference alone; the loss as implemented defines the truth."""
+    if not (facts.difference and facts.sharp) or facts.trouble:
+        return Verdict.INCONCLUSIVE
+    if not facts.bf:
+        return Verdict.BACKPROP
+    return Verdict.REFERENCE if facts.third else Verdict.AGREE
+
+
+def _backprop_and_reference_agree(facts: Facts) -> Verdict:
+    confirms = facts.difference and facts.sharp
+    if facts.bf or facts.fr:
+        return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
+    if confirms and not facts.trouble:
+        return Verdict.BACKPROP_AND_REFERENCE
+    return Verdict.FINITE_DIFFERENCE
+
+
+def _backprop_and_reference_differ(facts: Facts) -> Verdict:
+    by_trace = Verdict.BACKPROP if facts.trusted else Verdict.INCONCLUSIVE
+    if not facts.difference or facts.trouble:
+        return by_trace
+    if facts.bf and facts.fr:  # too wide to tell the two apart
+        return by_trace
+    if facts.fr:
+        return Verdict.BACKPROP
+    if facts.bf:
+        return Verdict.REFERENCE
+    return Verdict.INCONCLUSIVE
+
+
+def decide_all(facts: Facts) -> npt.NDArray[np.object_]:
+    """The verdict on every entry; `facts` holds arrays of shape (size,)."""
+    columns = [np.asarray(column, dtype=bool) for column in facts]
+    codes = np.zeros(columns[0].shape, dtype=np.int64)
+    for bit, column in enumerate(columns):
+        codes |= column.astype(np.int64) << bit
+    seen, inverse = np.unique(codes, return_inverse=True)
+    table = np.empty(len(seen), dtype=object)
+    for row, code in enumerate(seen):
+        table[row] = decide(Facts(*(bool(code >> bit & 1) for bit in range(len(columns)))))
+    return table[inverse.reshape(codes.shape)]
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The verdict on the whole of what the parts got.
+
+    Examples
+    --------
+    >>> worst([Verdict.AGREE, Verdict.FINITE_DIFFERENCE])
+    <Verdict.FINITE_DIFFERENCE: 'finite-difference'>
+    """
+    return min(verdicts, key=lambda verdict: verdict.severity_rank)
