@@ -134,15 +134,17 @@ def read_loss(answer: Any) -> np.floating[Any]:
     if array.dtype.kind != "f":
         raise ModelError(
             f"loss returned {_kind(answer)}, expected a real number: return the scalar loss"
-            + (", and pass gradient=True if it returns (loss, gradient)" * isinstance(answer, tuple))
+            + (
+                ", and pass gradient=True if it returns (loss, gradient)"
+                * isinstance(answer, tuple)
+            )
         )
     if array.size != 1:
         raise ModelError(
             f"loss returned an array of shape {array.shape}, expected one number: sum or average "
             "over the samples and outputs, or multiply by fixed random weights and sum"
         )
-    scalar: np.floating[Any] = array.reshape(())[()]
-    return scalar
+    return array.reshape(-1)[0]  # type: ignore[no-any-return]
 
 
 def copy_arrays(value: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tricheck import contract
 from tricheck.calls import Calls, Evaluator
+from tricheck.comparison import BoolArray
 from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
@@ -21,13 +22,15 @@ from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
-from tricheck.sources import backprop, finite_difference, reference as references
+from tricheck.sources import backprop, finite_difference
+from tricheck.sources import reference as references
 from tricheck.sources.noise import measure_noise
 from tricheck.verdict import Facts, decide_all, worst
-from tricheck.vocabulary import Finding, Severity, Source, Verdict
+from tricheck.vocabulary import Finding, Severity, Verdict
 
 _BLAMING = (Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE, Verdict.REFERENCE)
 _SEVERITIES = list(Severity)
+_REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
 
 def check(
@@ -99,31 +102,12 @@ def check(
     """
     model = _model(loss, gradient, params, args, kwargs, name)
     _refuse_bad_options(step, rtol, seed)
-    parameters = Parameters.read(model.params)
-    calls = Calls(model, parameters)
+    calls = Calls(model, Parameters.read(model.params))
     try:
-        point = contract.inspect(calls)
-        evaluate = Evaluator(calls, parameters.values.dtype)
-        base = _base(evaluate, point)
-        with np.errstate(all="ignore"):  # displaced points may leave the domain
-            noise = measure_noise(evaluate, parameters, float(base), seed)
-        noise = max(noise, point.spread / 2.0)
-        relative_noise = noise / (abs(float(base)) or 1.0)
-        hand_written = backprop.measure(calls, point, relative_noise, seed)
-        third, reference_findings = references.find(reference, calls, relative_noise, seed)
-        difference = finite_difference.measure(calls, evaluate, base, noise, step)
+        evidence, notes = _measure(calls, reference, step, rtol, seed)
     finally:
         _leave_state_at_point(calls)
-    evidence = Evidence(
-        parameters,
-        point,
-        hand_written,
-        difference,
-        third,
-        backprop.unrepeatable(calls, point),
-        rtol,
-    )
-    return _report(model, calls, evidence, reference_findings, step, seed)
+    return _report(calls, evidence, notes, step, seed)
 
 
 def assert_gradients(
@@ -195,6 +179,45 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
+def _measure(
+    calls: Calls, reference: Any, step: float | None, rtol: float, seed: int
+) -> tuple[Evidence, list[Finding]]:
+    """Three gradients with their bounds; the finite difference twice where all hangs on it."""
+    point = contract.inspect(calls)
+    evaluate = Evaluator(calls, calls.parameters.values.dtype)
+    with np.errstate(all="ignore"):  # displaced points may leave the domain
+        base = _base(evaluate, point)
+        noise = measure_noise(evaluate, calls.parameters, float(base), seed, point.spread)
+    sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
+    third, notes = references.find(reference, calls, noise.relative, seed)
+    evidence = Evidence(
+        calls.parameters,
+        point,
+        backprop.measure(calls, point, noise.relative, seed),
+        sweeper.measure(),
+        third,
+        backprop.unrepeatable(calls, point),
+        rtol,
+    )
+    if decisive := _decisive(evidence):
+        again = sweeper.remeasure(evidence.difference, decisive)
+        evidence = replace(evidence, difference=again)
+    return evidence, notes
+
+
+def _decisive(evidence: Evidence) -> list[int]:
+    """Entries where the finite difference alone contradicts somebody."""
+    verdicts = decide_all(facts_of(evidence))
+    alone = (Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE) + (
+        (Verdict.BACKPROP,) if evidence.reference is None else ()
+    )
+    decisive: list[int] = []
+    for leaf in evidence.parameters.leaves:
+        offsets = [i for i in range(leaf.stop - leaf.start) if verdicts[leaf.start + i] in alone]
+        decisive += [leaf.start + i for i in offsets[:_REMEASURED]]
+    return decisive
+
+
 def _base(evaluate: Evaluator, point: contract.Point) -> Any:
     """The loss of the upcast parameters, which the stencils are compared with."""
     base = evaluate()
@@ -211,10 +234,9 @@ def _leave_state_at_point(calls: Calls) -> None:
 
 
 def _report(
-    model: Model,
     calls: Calls,
     evidence: Evidence,
-    reference_findings: list[Finding],
+    notes: list[Finding],
     step: float | None,
     seed: int,
 ) -> Report:
@@ -229,13 +251,13 @@ def _report(
         wrong[leaf.name] = [leaf.index(int(i)) for i in positions] if blamed else []
     gradients, bounds = structured(evidence)
     return Report(
-        model.title,
+        calls.model.title,
         worst(verdicts.values()),
         {
             leaf.name: parameter_report(evidence, leaf, verdicts[leaf.name], wrong[leaf.name])
             for leaf in evidence.parameters.leaves
         },
-        _findings(evidence, verdicts, wrong, reference_findings),
+        _findings(evidence, verdicts, wrong, notes),
         blind_spots(evidence, facts, verdicts),
         gradients,
         bounds,
@@ -247,7 +269,7 @@ def _report(
     )
 
 
-def _entry_verdicts(evidence: Evidence, facts: Facts) -> npt.NDArray[np.object_]:
+def _entry_verdicts(evidence: Evidence, facts: Facts[BoolArray]) -> npt.NDArray[np.object_]:
     verdicts = decide_all(facts)
     if not evidence.point.spread:
         # A gradient that changes from call to call is wrong, whatever its first answer was.
@@ -259,7 +281,7 @@ def _findings(
     evidence: Evidence,
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
-    reference_findings: list[Finding],
+    notes: list[Finding],
 ) -> list[Finding]:
     def blamed(*who: Verdict) -> dict[str, list[Index]]:
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
@@ -271,6 +293,6 @@ def _findings(
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),
         *evidence.point.findings,
-        *reference_findings,
+        *notes,
     ]
     return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))

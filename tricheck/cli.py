@@ -28,7 +28,7 @@ _COLOURS = {
 }
 
 
-class _Positive(click.ParamType):
+class _Positive(click.ParamType[float]):
     """A positive finite number."""
 
     name = "number"

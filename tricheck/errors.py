@@ -16,7 +16,7 @@ class TraceError(ModelError):
     """The requested reference cannot be had: the message names file, line and operation."""
 
 
-class GradientMismatch(AssertionError):
+class GradientMismatch(AssertionError):  # noqa: N818 - it is no error of the program's
     """Raised by `assert_gradients`; its message is the report, its `report` the facts.
 
     Attributes

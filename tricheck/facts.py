@@ -12,7 +12,6 @@ from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
 from tricheck.sources.reference import ReferenceEstimate
-from tricheck.vocabulary import Cause
 from tricheck.verdict import SHARP, Facts
 
 # Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
@@ -62,7 +61,7 @@ class Evidence:
         return _per_parameter_max(self.parameters, values)
 
 
-def facts_of(evidence: Evidence) -> Facts:
+def facts_of(evidence: Evidence) -> Facts[BoolArray]:
     """The facts of every entry, as arrays of shape (size,)."""
     backprop, difference, reference = evidence.backprop, evidence.difference, evidence.reference
     size = evidence.parameters.size
@@ -81,15 +80,13 @@ def facts_of(evidence: Evidence) -> Facts:
         bf=agree["backprop/finite-difference"],
         fr=agree.get("finite-difference/reference", nowhere),
         sharp=sharp,
-        trouble=np.array([t is not None and t != Cause.KINK for t in difference.troubles]),
+        trouble=difference.troubles,
         kink=difference.kinks,
         admissible=_admissible(evidence),
-        trusted=np.full(
-            size, reference is not None and reference.traced and reference.faithful
-        ),
+        trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
-    )  # type: ignore[arg-type]
+    )
 
 
 def _shaped(evidence: Evidence) -> BoolArray:
@@ -104,11 +101,13 @@ def _unsettled(evidence: Evidence, sharp: BoolArray) -> BoolArray:
     """Where a random or stateful loss leaves nothing to conclude."""
     reference = evidence.reference
     if evidence.point.spread:
-        varies = evidence.unrepeatable.any() or (reference is not None and not reference.repeatable)
-        return ~sharp | varies
+        varies = bool(evidence.unrepeatable.any()) or (
+            reference is not None and not reference.repeatable
+        )
+        return np.logical_or(~sharp, varies)
     if evidence.point.stateful:
         agree = np.logical_and.reduce([pair.agree for pair in evidence.pairs])
-        return ~agree
+        return np.array(~agree, dtype=bool)
     return np.zeros(evidence.parameters.size, dtype=bool)
 
 
@@ -119,7 +118,7 @@ def _admissible(evidence: Evidence) -> BoolArray:
     """
     slopes = evidence.difference.slopes
     low, high = np.minimum(*slopes.T), np.maximum(*slopes.T)
-    slack = SHARP * np.maximum(np.abs(low), np.abs(high)) + evidence.difference.noise
+    slack = SHARP * np.maximum(np.abs(low), np.abs(high)) + evidence.difference.noise.level
     admissible = np.ones(evidence.parameters.size, dtype=bool)
     for source in (evidence.backprop, evidence.reference):
         if source is not None:
@@ -144,8 +143,7 @@ def _cancelled(evidence: Evidence) -> BoolArray:
 
 def _seen_flat(evidence: Evidence) -> BoolArray:
     """Where a finite difference of zero means something: it would have seen the others' size."""
-    loss = abs(float(evidence.point.loss))
-    quiet = evidence.difference.noise <= _QUIET * loss
+    quiet = evidence.difference.noise.relative <= _QUIET
     overall = float(np.nanmax(np.abs(evidence.backprop.values), initial=0.0))
     return quiet | (evidence.difference.bounds <= SHARP * overall)
 

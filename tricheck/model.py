@@ -82,4 +82,4 @@ class Model:
     @property
     def title(self) -> str:
         """The name that reports show."""
-        return self.name or getattr(self.loss, "__name__", type(self.loss).__name__)
+        return self.name or str(getattr(self.loss, "__name__", type(self.loss).__name__))

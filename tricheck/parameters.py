@@ -244,8 +244,8 @@ def _refuse_strangers(
     where = f" of {name}" if name else ""
     if missing := [str(key) for key in template if key not in gradient]:
         raise ModelError(
-            f"{origin} returned no entry for parameter {_quote(missing)}{where}: it has "
-            f"{_quote(str(key) for key in gradient)}; return one array for each of "
+            f"{origin} returned no entry for parameter {_quote(missing)}{where}, it has "
+            f"{_quote(str(key) for key in gradient) or 'none'}: return one array for each of "
             f"{_quote(str(key) for key in template)}"
         )
     if extra := [str(key) for key in gradient if key not in template]:
@@ -293,10 +293,7 @@ def _as_gradient(name: str, value: Any, origin: str) -> FloatArray:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if block.dtype.kind == "f" or (number and block.dtype.kind in "iu"):
         return block.astype(np.float64) if block.dtype.kind != "f" else block
-    if value is None:
-        came = "None"
-    else:
-        came = f"dtype {block.dtype}"
+    came = "None" if value is None else f"dtype {block.dtype}"
     hint = (
         "an integer array cuts off every fraction: fill a float array instead"
         if block.dtype.kind in "iub"

@@ -102,15 +102,16 @@ def models_in(path: Path, *, some: bool = True) -> list[Target]:
 
 
 def _load(path: Path) -> ModuleType:
-    """Run a model file as a module of its own, with its folder on the import path."""
-    name = f"tricheck_target_{abs(hash(path.resolve())):x}"
+    """Run a model file as Python would import it: inside its package, if it lies in one."""
+    root, name = _importable(path.resolve())
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look their module up
-    sys.path.insert(0, os.fspath(path.resolve().parent))
+    previous = sys.modules.get(name)
+    sys.path.insert(0, os.fspath(root))
     try:
+        sys.modules[name] = module  # dataclasses and pickling look their module up
         spec.loader.exec_module(module)
     except ModelError as error:
         raise TargetError(f"{path}: {error}") from error
@@ -119,15 +120,25 @@ def _load(path: Path) -> ModuleType:
             f"{path}{_line(error, path)} does not import: {type(error).__name__}: {error}"
         ) from error
     finally:
-        sys.path.remove(os.fspath(path.resolve().parent))
-        sys.modules.pop(name, None)
+        sys.path.remove(os.fspath(root))
+        if previous is not None:
+            sys.modules[name] = previous
     return module
+
+
+def _importable(path: Path) -> tuple[Path, str]:
+    """The folder to import from, and the module's dotted name there."""
+    parts, folder = [path.stem], path.parent
+    while (folder / "__init__.py").exists():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(parts)
 
 
 def _line(error: Exception, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f":{error.lineno}"
-    return next(reversed([*_lines(error, path)]), "")
+    return next(reversed(list(_lines(error, path))), "")
 
 
 def _lines(error: Exception, path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ that occur.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,10 @@ from tricheck.vocabulary import Verdict
 SHARP = 1e-4
 
 
-class Facts(NamedTuple):
+T = TypeVar("T")
+
+
+class Facts(NamedTuple, Generic[T]):
     """What is known of one entry; arrays of shape (size,) for all of them.
 
     Attributes
@@ -47,24 +50,24 @@ class Facts(NamedTuple):
         The parameter's whole gradient lies at or below the bounds.
     """
 
-    shaped: bool
-    backprop: bool
-    reference: bool
-    difference: bool
-    third: bool
-    br: bool
-    bf: bool
-    fr: bool
-    sharp: bool
-    trouble: bool
-    kink: bool
-    admissible: bool
-    trusted: bool
-    unsettled: bool
-    vanished: bool
+    shaped: T
+    backprop: T
+    reference: T
+    difference: T
+    third: T
+    br: T
+    bf: T
+    fr: T
+    sharp: T
+    trouble: T
+    kink: T
+    admissible: T
+    trusted: T
+    unsettled: T
+    vanished: T
 
 
-def decide(facts: Facts) -> Verdict:
+def decide(facts: Facts[bool]) -> Verdict:
     """The verdict on one entry.
 
     Examples
@@ -97,7 +100,7 @@ def decide(facts: Facts) -> Verdict:
     return _backprop_and_reference_differ(facts)
 
 
-def _two_sources(facts: Facts) -> Verdict:
+def _two_sources(facts: Facts[bool]) -> Verdict:
     """Backprop and finite difference alone; the loss as implemented defines the truth."""
     if not (facts.difference and facts.sharp) or facts.trouble:
         return Verdict.INCONCLUSIVE
@@ -106,7 +109,7 @@ def _two_sources(facts: Facts) -> Verdict:
     return Verdict.REFERENCE if facts.third else Verdict.AGREE
 
 
-def _backprop_and_reference_agree(facts: Facts) -> Verdict:
+def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
     confirms = facts.difference and facts.sharp
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
@@ -115,7 +118,7 @@ def _backprop_and_reference_agree(facts: Facts) -> Verdict:
     return Verdict.FINITE_DIFFERENCE
 
 
-def _backprop_and_reference_differ(facts: Facts) -> Verdict:
+def _backprop_and_reference_differ(facts: Facts[bool]) -> Verdict:
     by_trace = Verdict.BACKPROP if facts.trusted else Verdict.INCONCLUSIVE
     if not facts.difference or facts.trouble:
         return by_trace
@@ -128,7 +131,7 @@ def _backprop_and_reference_differ(facts: Facts) -> Verdict:
     return Verdict.INCONCLUSIVE
 
 
-def decide_all(facts: Facts) -> npt.NDArray[np.object_]:
+def decide_all(facts: Facts[npt.NDArray[np.bool_]]) -> npt.NDArray[np.object_]:
     """The verdict on every entry; `facts` holds arrays of shape (size,)."""
     columns = [np.asarray(column, dtype=bool) for column in facts]
     codes = np.zeros(columns[0].shape, dtype=np.int64)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Index, Leaf, ShapeError
@@ -31,7 +32,7 @@ class Block:
     weights: FloatArray
 
     @property
-    def off(self) -> FloatArray:
+    def off(self) -> npt.NDArray[np.bool_]:
         """Entries beyond the slack, as booleans."""
         return np.abs(self.backprop - self.truth) > self.slack
 

@@ -42,23 +42,24 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     place = leaf.place
     offset = int(np.argmax(difference.bounds[place]))
     position = leaf.start + offset
-    bound = float(difference.bounds[position])
+    entry = difference.entries[position]
+    bound = entry.bound
     largest = float(evidence.largest[position])
     cause = _cause(evidence, position)
     numbers: dict[str, float | str | list[str]] = {
         "bound": bound,
         "largest_entry": largest,
-        "step": float(difference.steps[position]),
-        "truncation": float(difference.truncation[position]),
-        "rounding": float(difference.rounding[position]),
-        "noise": difference.noise,
+        "step": entry.step,
+        "truncation": entry.truncation,
+        "rounding": entry.rounding,
+        "noise": difference.noise.level,
     }
     message = _WORDS[cause].format(
         bound=bound,
-        step=float(difference.steps[position]),
-        noise=difference.noise,
+        step=entry.step,
+        noise=difference.noise.level,
         largest=largest,
-        loss=abs(float(evidence.point.loss)),
+        loss=difference.noise.size,
     )
     if difference.fixed_step is not None:
         better = float(difference.best_steps[position])
@@ -67,30 +68,29 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
             message += f" A step of {better:.0e} would do; without a fixed step it is chosen."
     bad = difference.bounds[place] > SHARP * evidence.largest[place]
     entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)] or [leaf.index(offset)]
-    return Finding(
-        cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers
-    )
+    return Finding(cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers)
 
 
 def _cause(evidence: Evidence, position: int) -> Cause:
     difference = evidence.difference
-    trouble: Cause | None = difference.troubles[position]
-    if trouble is not None:
-        return trouble
-    if difference.truncation[position] > difference.rounding[position]:
+    entry = difference.entries[position]
+    if entry.trouble is not None:
+        return entry.trouble
+    if entry.truncation > entry.rounding:
         return Cause.TRUNCATION
-    loss = evidence.point.loss
-    relative = difference.noise / (abs(float(loss)) or 1.0)
+    relative = difference.noise.relative
     if relative <= _FLOAT64_NOISE:
         return Cause.ROUND_OFF
     low = any(leaf.dtype.itemsize < 8 for leaf in evidence.parameters.leaves)
-    if (low or loss.dtype.itemsize < 8) and relative < 1e-5:
+    if (low or evidence.point.loss.dtype.itemsize < 8) and relative < 1e-5:
         return Cause.LOW_PRECISION
     return Cause.NOISE
 
 
 _WORDS = {
-    Cause.TRUNCATION: "The step {step:.0e} is too large for this loss: truncation leaves ±{bound:.1e}.",
+    Cause.TRUNCATION: (
+        "The step {step:.0e} is too large for this loss: truncation leaves ±{bound:.1e}."
+    ),
     Cause.ROUND_OFF: (
         "The loss is about {loss:.1e} and keeps no more digits: rounding leaves ±{bound:.1e} at "
         "step {step:.0e}, beside a largest entry of {largest:.1e}."
@@ -104,7 +104,9 @@ _WORDS = {
         "Compute it in float64 to know more."
     ),
     Cause.STEP_BELOW_ULP: "The step is below one ulp of the parameter: x + h is x.",
-    Cause.DOMAIN: "The stencil leaves the domain of the loss, which turns non-finite beside the point.",
+    Cause.DOMAIN: (
+        "The stencil leaves the domain of the loss, which turns non-finite beside the point."
+    ),
     Cause.JUMP: "The loss jumps at the point (a floor, an argmax, a comparison): no slope exists.",
     Cause.KINK: "A kink lies at the point: the one-sided slopes differ.",
 }

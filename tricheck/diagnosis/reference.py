@@ -25,17 +25,16 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]]) -> list[Finding
                 severity=Severity.ERROR if blamed else Severity.WARNING,
             )
         )
+        return findings
     for name, entries in blamed.items():
         leaf = next(leaf for leaf in evidence.parameters.leaves if leaf.name == name)
-        finite = np.all(reference.finite[leaf.place])
+        finite = bool(np.all(reference.finite[leaf.place]))
+        cause = Cause.UNKNOWN if finite else Cause.NON_FINITE
         message = (
-            "The reference differs from backprop and the finite difference, which agree"
-            + (f" ({reference.method})." if reference.faithful else ", as its loss does.")
+            f"The reference ({reference.method}) differs from backprop and the finite difference, "
+            "which agree."
             if finite
             else "The reference is not finite where the loss and the other sources are."
         )
-        cause = Cause.UNKNOWN if finite else Cause.NON_FINITE
-        if finite and not reference.faithful:
-            cause = Cause.DIFFERENT_LOSS
         findings.append(Finding(cause, message, Source.REFERENCE, name, entries))
     return findings

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tricheck.comparison import BoolArray
 from tricheck.facts import Evidence
 from tricheck.parameters import Leaf
-from tricheck.vocabulary import BlindSpot, Verdict
 from tricheck.verdict import Facts
+from tricheck.vocabulary import BlindSpot, Verdict
 
 
 def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
@@ -25,7 +26,9 @@ def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
     return float(np.max(bounds)) / largest if largest else float("inf")
 
 
-def blind_spots(evidence: Evidence, facts: Facts, verdicts: dict[str, Verdict]) -> list[BlindSpot]:
+def blind_spots(
+    evidence: Evidence, facts: Facts[BoolArray], verdicts: dict[str, Verdict]
+) -> list[BlindSpot]:
     """What this point cannot reveal."""
     return [
         BlindSpot(
@@ -35,6 +38,5 @@ def blind_spots(evidence: Evidence, facts: Facts, verdicts: dict[str, Verdict]) 
             leaf.name,
         )
         for leaf in evidence.parameters.leaves
-        if np.all(np.asarray(facts.vanished)[leaf.place])
-        and verdicts[leaf.name] is Verdict.AGREE
+        if np.all(facts.vanished[leaf.place]) and verdicts[leaf.name] is Verdict.AGREE
     ]

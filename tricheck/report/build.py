@@ -34,9 +34,7 @@ def parameter_report(
 ) -> ParameterReport:
     """The facts of one parameter."""
     estimates = {s.source: s for s in sources(evidence)}
-    pairs = {
-        pair.name: _pair_report(pair, estimates, leaf) for pair in evidence.pairs
-    }
+    pairs = {pair.name: _pair_report(pair, estimates, leaf) for pair in evidence.pairs}
     position = _worst_position(evidence, leaf)
     return ParameterReport(
         leaf.name,

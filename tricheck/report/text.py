@@ -52,7 +52,9 @@ _NEXT = {
         "Look for what the loss does and both gradients leave out in {names}: a term, a factor, a "
         "cast, a branch."
     ),
-    Verdict.NONDIFFERENTIABLE: "Move {names} off the kink, by a small random amount, and check again.",
+    Verdict.NONDIFFERENTIABLE: (
+        "Move {names} off the kink, by a small random amount, and check again."
+    ),
     Verdict.INCONCLUSIVE: (
         "To settle {names}: make the loss deterministic and smooth at the point, compute it in "
         "float64, or pass another reference."

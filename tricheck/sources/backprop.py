@@ -12,7 +12,6 @@ from tricheck.sources.estimate import Estimate
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
 
-
 _REPEAT_EPS = 64.0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Source
@@ -32,6 +33,6 @@ class Estimate:
     method: str
 
     @property
-    def finite(self) -> FloatArray:
+    def finite(self) -> npt.NDArray[np.bool_]:
         """Where there is a number, as booleans of shape (size,)."""
         return np.isfinite(self.values)

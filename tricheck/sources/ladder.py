@@ -9,7 +9,8 @@ gradient never enters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from tricheck.vocabulary import Cause
 EPS = float(np.finfo(np.float64).eps)
 FIRST_STEP = 4.0 * EPS**0.2  # relative to max(1, |x|)
 _RATIO = 8.0
-_RUNGS = 16
+_RUNGS = 18
 
 
 class Stencil(NamedTuple):
@@ -82,7 +83,9 @@ class Derivative:
 Probe = Callable[[float], Stencil]
 
 
-def differentiate(probe: Probe, scale: float, finest: float) -> Derivative:
+def differentiate(
+    probe: Probe, scale: float, finest: float, *, thorough: bool = False
+) -> Derivative:
     """The derivative at a point, and a bound on its error.
 
     Parameters
@@ -93,6 +96,8 @@ def differentiate(probe: Probe, scale: float, finest: float) -> Derivative:
         The length on which the loss is expected to vary; a guess, corrected by what is measured.
     finest : float
         The smallest step that floating point can tell apart at the point.
+    thorough : bool
+        Measure the whole ladder whatever the first steps say.
 
     Returns
     -------
@@ -107,30 +112,32 @@ def differentiate(probe: Probe, scale: float, finest: float) -> Derivative:
     --------
     >>> def probe(step):
     ...     plus, minus = np.exp(step), np.exp(-step)
-    ...     return Stencil(
-    ...         step, (plus - minus) / (2 * step), (plus - 1) / step, (1 - minus) / step, 1e-16 / step
-    ...     )
+    ...     slopes = (plus - minus) / (2 * step), (plus - 1) / step, (1 - minus) / step
+    ...     return Stencil(step, *slopes, rounding=1e-16 / step)
     >>> derivative = differentiate(probe, scale=1.0, finest=1e-16)
     >>> abs(derivative.value - 1.0) < derivative.bound < 1e-9
     True
     """
-    first = probe(scale * FIRST_STEP)
-    second = probe(scale * FIRST_STEP / _RATIO)
-    if first.finite and second.finite:
-        rungs = _predicted(probe, first, second, scale)
-        if _lawful(rungs):
-            return _best(rungs)
-    return _climb_down(probe, [first, second], finest)
+    rungs: list[Stencil] = []
+    if not thorough:
+        first = probe(scale * FIRST_STEP)
+        second = probe(scale * FIRST_STEP / _RATIO)
+        rungs = [first, second]
+        if first.finite and second.finite:
+            rungs = _predicted(probe, first, second, scale)
+            if _lawful(rungs):
+                return _best(rungs)
+    return _whole_ladder(probe, rungs, scale, finest)
 
 
 def _predicted(probe: Probe, first: Stencil, second: Stencil, scale: float) -> list[Stencil]:
     """Three or more rungs, coarse to fine, around the step where the two errors balance."""
-    noise = second.rounding * second.step
-    curvature = abs(first.central - second.central) / (first.step**2 - second.step**2)
-    best = (noise / (2.0 * curvature)) ** (1.0 / 3.0) if curvature else np.inf
+    truncation = _truncation(first, second)
+    # Truncation falls like h² and rounding grows like 1/h; their sum is least here.
+    shrink = (second.rounding / (2.0 * truncation)) ** (1.0 / 3.0) if truncation else np.inf
     rungs = [first, second]
-    if best < second.step / 2.0:
-        rungs.append(probe(best))
+    if shrink < 0.5:
+        rungs.append(probe(second.step * shrink))
     else:  # noise dominates already: coarser steps drown less
         while rungs[0].step < 0.1 * scale and len(rungs) < 4:
             coarser = probe(rungs[0].step * _RATIO)
@@ -151,13 +158,14 @@ def _lawful(rungs: list[Stencil]) -> bool:
     """Whether differences fall like h² and one-sided gaps like h, as for a smooth loss."""
     if not all(rung.finite for rung in rungs):
         return False
-    for coarse, fine in zip(rungs, rungs[1:], strict=False):
+    for coarse, fine in pairwise(rungs):
         allowed = 4.0 * abs(coarse.gap) * fine.step / coarse.step
         if abs(fine.gap) > allowed + 8.0 * fine.rounding:
             return False
     for a, b, c in zip(rungs, rungs[1:], rungs[2:], strict=False):
-        expected = abs(a.central - b.central) * (b.step**2 - c.step**2) / (a.step**2 - b.step**2)
-        if abs(b.central - c.central) > 4.0 * expected + 2.0 * (b.rounding + c.rounding):
+        wide, narrow = (a.step / b.step) ** 2, (c.step / b.step) ** 2
+        expected = abs(a.central - b.central) * (1.0 - narrow) / (wide - 1.0)
+        if abs(b.central - c.central) > 4.0 * expected + 3.0 * (b.rounding + c.rounding):
             return False
     return True
 
@@ -168,7 +176,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
     for k in range(1, len(rungs)):
         rung = rungs[k]
         disputes = (
-            abs(finer.central - rung.central) - finer.rounding - rung.rounding
+            abs(finer.central - rung.central) - 3.0 * (finer.rounding + rung.rounding)
             for finer in rungs[k + 1 :]
         )
         truncation = max(_truncation(rungs[k - 1], rung), *disputes, 0.0)
@@ -178,25 +186,25 @@ def _best(rungs: list[Stencil]) -> Derivative:
     return best
 
 
-def _climb_down(probe: Probe, rungs: list[Stencil], finest: float) -> Derivative:
-    """The whole ladder, down to the step where rounding leaves nothing to see."""
-    step = rungs[-1].step
-    while len(rungs) < _RUNGS and step / _RATIO >= finest:
-        step /= _RATIO
-        rung = probe(step)
-        rungs.append(rung)
-        if rung.finite and rung.rounding > max(abs(rung.central), abs(rung.gap)):
+def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: float) -> Derivative:
+    """Every rung, down to the step where rounding leaves nothing to see."""
+    rungs = {rung.step: rung for rung in known if rung.step}
+    step = scale * FIRST_STEP * _RATIO**2
+    for _ in range(_RUNGS):
+        if step < finest:
             break
-    finite = [rung for rung in rungs if rung.finite]
+        if not any(abs(step / taken - 1.0) < 0.5 for taken in rungs):
+            rung = probe(step)
+            rungs[rung.step] = rung
+            if rung.finite and rung.rounding > max(abs(rung.central), abs(rung.gap)):
+                break
+        step /= _RATIO
+    finite = [rungs[step] for step in sorted(rungs, reverse=True) if rungs[step].finite]
     if len(finite) < 2:
         return Derivative(np.nan, np.inf, np.nan, np.inf, np.inf, Cause.DOMAIN)
     best = _best(finite)
     trouble, slopes = _singularity(finite)
-    if trouble is None and len(finite) < len(rungs) and not np.isfinite(best.bound):
-        trouble = Cause.DOMAIN
-    return Derivative(
-        best.value, best.bound, best.step, best.truncation, best.rounding, trouble, slopes
-    )
+    return replace(best, trouble=trouble, slopes=slopes)
 
 
 def _singularity(rungs: list[Stencil]) -> tuple[Cause | None, tuple[float, float]]:

@@ -6,7 +6,9 @@ what remains is noise: rounding, an iterative solver's tolerance, a random draw.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import factorial
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,9 @@ from tricheck.calls import Evaluator
 from tricheck.parameters import FloatArray, Parameters
 
 _POINTS = 9
-_TRIES = 4
+# Coarse to fine, relative to the parameters; the finest still moves a float64 loss by many ulps.
+_SPACINGS = (-16, -21, -26, -31)
+_EXPECTED_ULPS = 64.0
 
 
 def noise_level(values: FloatArray) -> float | None:
@@ -54,38 +58,77 @@ def noise_level(values: FloatArray) -> float | None:
     return None
 
 
-def measure_noise(evaluate: Evaluator, parameters: Parameters, loss: float, seed: int) -> float:
-    """Noise of the loss along one random line through the point, at least half an ulp of it.
+@dataclass(frozen=True)
+class Noise:
+    """The loss's noise near the point.
+
+    Attributes
+    ----------
+    level : float
+        Absolute standard deviation, at least half an ulp of the loss.
+    size : float
+        The largest magnitude of the loss seen near the point.
+    """
+
+    level: float
+    size: float
+
+    @property
+    def relative(self) -> float:
+        """The level beside the loss's own size."""
+        return self.level / self.size if self.size else 0.0
+
+
+def measure_noise(
+    evaluate: Evaluator, parameters: Parameters, loss: float, seed: int, spread: float = 0.0
+) -> Noise:
+    """Noise of the loss along one random line through the point.
+
+    Parameters
+    ----------
+    evaluate : Evaluator
+        The loss; left at its point.
+    parameters : Parameters
+        The point.
+    loss : float
+        The loss there.
+    seed : int
+        Seed of the line's direction.
+    spread : float
+        Difference between repeated calls at the same point.
 
     Returns
     -------
-    float
-        Absolute standard deviation. The spacing is of the size of a finite-difference step, for
-        noise at that distance is what spoils a difference quotient.
+    Noise
+        The first spacing is of the size of a finite-difference step, for noise at that distance is
+        what spoils a difference quotient. Noise far above rounding is measured again closer by: a
+        kink or an oscillation looks like noise too, but falls with the spacing.
     """
     direction = _direction(parameters, seed)
-    half_ulp = 0.5 * float(np.spacing(np.abs(loss)))
-    spacing = 2.0**-16
-    smallest = np.inf
-    for _ in range(_TRIES):
-        values = _along(evaluate, direction, spacing)
+    level, size = np.inf, abs(loss)
+    for power in _SPACINGS:
+        values, offset = _along(evaluate, direction, 2.0**power)
         if not np.all(np.isfinite(values)):
-            spacing /= 64.0
             continue
-        level = noise_level(values)
-        if level is not None:
-            return max(level, half_ulp)
+        size = max(size, float(np.max(np.abs(values + offset))))
         if np.sum(np.diff(values) == 0.0) > _POINTS // 2:
-            if np.all(values == values[0]):
-                return half_ulp  # constant: nothing that a larger spacing would show
-            spacing *= 16.0  # values repeat: the spacing is below the loss's resolution
+            if np.isfinite(level):
+                break  # below the loss's resolution: the coarser level stands
+            settled = 0.0
         else:
-            smallest = min(smallest, _highest_order_level(values))
-            spacing /= 64.0
-    return max(half_ulp, smallest if np.isfinite(smallest) else 0.0)
+            settled = _level_or_highest(values)
+        level = min(level, settled)
+        if level <= _EXPECTED_ULPS * float(np.spacing(size)):
+            break
+    half_ulp = 0.5 * float(np.spacing(size))
+    return Noise(max(level if np.isfinite(level) else 0.0, half_ulp, spread / 2.0), size)
 
 
-def _highest_order_level(values: FloatArray) -> float:
+def _level_or_highest(values: FloatArray) -> float:
+    """The settled level, or where none settles the highest differences' scale, an upper bound."""
+    level = noise_level(values)
+    if level is not None:
+        return level
     order = len(values) - 2
     gamma = factorial(order) ** 2 / factorial(2 * order)
     return float(np.sqrt(gamma * np.mean(np.diff(values, order) ** 2)))
@@ -95,18 +138,23 @@ def _direction(parameters: Parameters, seed: int) -> FloatArray:
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], parameters.size)
     # All entries move at once, so each moves less: the line's length is that of one entry's step.
     scale = np.maximum(np.abs(parameters.values), 1.0)
-    return signs * scale / np.sqrt(parameters.size)
+    direction: FloatArray = signs * scale / np.sqrt(parameters.size)
+    return direction
 
 
-def _along(evaluate: Evaluator, direction: FloatArray, spacing: float) -> FloatArray:
+def _along(evaluate: Evaluator, direction: FloatArray, spacing: float) -> tuple[FloatArray, float]:
+    """Values at equally spaced points, less the first of them, and that first value.
+
+    The point itself is left out: it may sit on a kink or a jump, which is no noise.
+    """
     values = np.empty(_POINTS)
     start = evaluate.flat.copy()
-    offset = None
+    offset: Any = None
     for k in range(_POINTS):
-        evaluate.flat[:] = start + (k - _POINTS // 2) * spacing * direction
+        evaluate.flat[:] = start + (k + 1) * spacing * direction
         value = evaluate()
         # Subtracting in the loss's own precision keeps digits that float64 would drop.
         offset = value if offset is None else offset
         values[k] = float(value - offset)
     evaluate.restore()
-    return values
+    return values, float(offset)

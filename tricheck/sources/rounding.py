@@ -58,22 +58,27 @@ def rounding_bound(
     for leaf in parameters.leaves:
         # Three draws can miss one entry's rounding; its neighbours went through the same sums.
         block = moved[:, leaf.place]
-        bound[leaf.place] += 2.0 * np.sqrt(np.mean(block**2))
+        bound[leaf.place] += 2.0 * _rms(block)
         bound[leaf.place] += 2.0 * float(eps[leaf.start]) * _largest(values[leaf.place])
     if relative_noise > _LOW_PRECISION:
         bound += 4.0 * _inner_noise(gradient, parameters, values, rng)
-    bound[~np.isfinite(values)] = np.inf
-    return bound
+    return np.where(np.isfinite(values), bound, np.inf)
 
 
 def _lengths(parameters: Parameters) -> FloatArray:
     """What one ulp is relative to; a zero takes the size of its neighbours."""
+    overall = _rms(parameters.values) or 1.0
     typical = np.empty(parameters.size)
-    overall = float(np.sqrt(np.mean(parameters.values.astype(np.float64) ** 2))) or 1.0
     for leaf in parameters.leaves:
-        block = parameters.values[leaf.place].astype(np.float64)
-        typical[leaf.place] = float(np.sqrt(np.mean(block**2))) or overall
-    return np.maximum(np.abs(parameters.values), typical)
+        typical[leaf.place] = _rms(parameters.values[leaf.place]) or overall
+    lengths: FloatArray = np.maximum(np.abs(parameters.values), typical)
+    return lengths
+
+
+def _rms(block: FloatArray) -> float:
+    largest = float(np.max(np.abs(block)))
+    # Scaled first: the square of 1e300 overflows.
+    return largest * float(np.sqrt(np.mean((block / largest) ** 2))) if largest else 0.0
 
 
 def _inner_noise(

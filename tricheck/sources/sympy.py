@@ -17,7 +17,7 @@ MOST_OPERATIONS = 20_000
 _DIGITS = 50
 
 
-def measure(calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+def measure(calls: Calls, noise: float, _seed: int) -> ReferenceEstimate:
     """The gradient of the model's own loss, exact to the last float64 digit.
 
     Raises

@@ -50,10 +50,7 @@ def value_and_gradient(
             return Traced(new_box(block[()] if leaf.scalar else block, trace_stack.top, roots[-1]))
 
         end = loss(parameters.fill(start))
-        if isinstance(end, Traced):
-            grown = _backward(end)
-        else:
-            grown = {}
+        grown = _backward(end) if isinstance(end, Traced) else {}
     except Exception as error:
         raise TraceError(_told(error)) from error
     finally:

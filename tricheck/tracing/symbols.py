@@ -108,7 +108,9 @@ def _comparison(operation: Callable[[float, float], bool]) -> Callable[[Symbol, 
     return compare
 
 
-def _function(formula: Callable[[Any], Any], value: Callable[[Any], Any]) -> Callable[[Symbol], Any]:
+def _function(
+    formula: Callable[[Any], Any], value: Callable[[Any], Any]
+) -> Callable[[Symbol], Any]:
     def apply(self: Symbol) -> Symbol:
         with np.errstate(all="ignore"):
             return Symbol(formula(self.formula), float(value(np.float64(self.value))))

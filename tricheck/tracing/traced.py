@@ -20,8 +20,10 @@ from tricheck.errors import TraceError
 # NumPy functions that autograd rewrites under the same name instead of wrapping them
 _REWRITTEN = {
     getattr(np, name): getattr(anp, name)
-    for name in ("concatenate", "vstack", "hstack", "column_stack", "stack", "append", "select")
-    + ("mean", "std", "var")
+    for name in (
+        *("concatenate", "vstack", "hstack", "column_stack", "stack"),
+        *("append", "select", "mean", "std", "var"),
+    )
 }
 
 
@@ -104,25 +106,34 @@ class Traced:
     def __getitem__(self, index: Any) -> Any:
         return wrap(self.box[_plain_index(index)])
 
+    def __neg__(self) -> Any:
+        return record(np.negative, self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return record(np.absolute, self)
+
     # --- methods that are not a NumPy function of the same name ---
 
-    def copy(self, order: str = "C") -> Traced:
+    def copy(self, *_: Any, **__: Any) -> Traced:
         return Traced(self.box * 1.0)
 
     def flatten(self, order: str = "C") -> Any:
-        return np.ravel(self, order=order)  # type: ignore[call-overload]
+        return self.reshape(-1, order=order)
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)  # type: ignore[call-overload]
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
 
     def transpose(self, *axes: Any) -> Any:
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[call-overload]
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Any:
         return wrap(self.box.astype(dtype, **kwargs))
 
     def item(self) -> Any:
-        return np.reshape(self, ())  # type: ignore[call-overload]
+        return np.reshape(self, ())
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name, None)
@@ -163,10 +174,6 @@ for _name, _ufunc in {
     "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }.items():  # fmt: skip
     setattr(Traced, f"__{_name}__", _operator(_ufunc))
-Traced.__neg__ = lambda self: record(np.negative, self)  # type: ignore[attr-defined]
-Traced.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Traced.__abs__ = lambda self: record(np.absolute, self)  # type: ignore[attr-defined]
-
 _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum,
     np.multiply: np.prod,
