@@ -128,7 +128,7 @@ def read_loss(answer: Any) -> np.floating[Any]:
     ModelError
         When it is not a real number.
     """
-    array = np.asarray(answer)
+    array = np.asarray(None if isinstance(answer, list | tuple | dict) else answer)
     if array.dtype.kind in "iu":
         array = array.astype(np.float64)
     if array.dtype.kind != "f":

@@ -18,6 +18,7 @@ from tricheck.parameters import FloatArray, Index, Leaf, ShapeError
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong
+_CLOSE = 1e-3  # a block this close to right is approximate rather than of another formula
 _RATIOS = [Fraction(1, 4), Fraction(1, 2), Fraction(2), Fraction(4)]
 
 
@@ -134,6 +135,15 @@ def _explain(block: Block, entries: list[Index], factors: dict[str, float]) -> F
         )
     error = np.abs(block.backprop - block.truth)
     size = float(np.linalg.norm(error) / (np.linalg.norm(block.truth) or 1.0))
+    if size < _CLOSE:
+        return _finding(
+            block,
+            Cause.APPROXIMATE,
+            f"Right to {size:.1e} of the block's norm, which rounding does not explain: look for "
+            "an approximated function, a constant with few digits or a cast.",
+            {"relative_error": size},
+            entries,
+        )
     return _finding(
         block,
         Cause.UNKNOWN,
@@ -189,7 +199,11 @@ def _factors(blocks: list[Block]) -> dict[str, float]:
             np.linalg.norm(block.slack) * (1 + abs(factor)) / np.sqrt(weight)
         )
         allowed = block.slack * (1.0 + abs(factor)) + drift
-        if factor and np.all(np.abs(block.backprop - factor * block.truth) <= allowed):
+        if (
+            abs(factor - 1.0) > _CLOSE
+            and factor
+            and np.all(np.abs(block.backprop - factor * block.truth) <= allowed)
+        ):
             fits[block.leaf.name] = factor
     counted = {b.leaf.name: b.truth.size for b in blocks}
 

@@ -12,6 +12,7 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 # The tutorials call a check passed below this relative error, so a step that costs more is named.
 _TUTORIAL = 1e-7
 _FLOAT64_NOISE = 2.0**-40
+_BALANCE = 8.0
 
 
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
@@ -76,7 +77,9 @@ def _cause(evidence: Evidence, position: int) -> Cause:
     entry = difference.entries[position]
     if entry.trouble is not None:
         return entry.trouble
-    if entry.truncation > entry.rounding:
+    # A chosen step balances the two: it is large only because rounding forbids a smaller one.
+    balanced = 1.0 if difference.fixed_step is not None else _BALANCE
+    if entry.truncation > balanced * entry.rounding:
         return Cause.TRUNCATION
     relative = difference.noise.relative
     if relative <= _FLOAT64_NOISE:

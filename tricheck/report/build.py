@@ -67,13 +67,16 @@ def _pair_report(pair: Pair, estimates: dict[Source, Estimate], leaf: Leaf) -> P
 
 
 def _worst_position(evidence: Evidence, leaf: Leaf) -> int:
-    """Where the pairs differ most, relative to their bounds; backprop's pairs count first."""
+    """Where the pairs differ most."""
     excess = np.max([_excess(pair, leaf) for pair in evidence.pairs], axis=0)
     return leaf.start + int(np.argmax(excess))
 
 
 def _excess(pair: Pair, leaf: Leaf) -> Any:
+    """A size to rank entries by: beyond the bounds the difference, within them its share."""
     differences, bounds = pair.differences[leaf.place], pair.bounds[leaf.place]
+    agree = pair.agree[leaf.place]
     with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.where(differences > 0.0, differences / bounds, 0.0)
-    return np.where(np.isnan(differences), np.inf, excess)
+        share = np.where(differences > 0.0, differences / bounds, 0.0)
+        beyond = 1.0 + differences / np.nanmax(differences, where=~agree, initial=0.0)
+    return np.where(np.isnan(differences), np.inf, np.where(agree, np.minimum(share, 1.0), beyond))

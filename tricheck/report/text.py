@@ -12,7 +12,7 @@ from tricheck.report.facts import PairReport, ParameterReport, Report
 from tricheck.vocabulary import Finding, Severity, Source, Verdict
 
 WIDTH = 80
-_NAME_WIDTH = 10
+_NAME_WIDTH = 11
 _MOST_ENTRIES = 5
 
 
@@ -223,18 +223,23 @@ def _wrong(parameter: ParameterReport) -> str:
 def _grouped(findings: list[Finding]) -> Iterator[tuple[Finding, list[str]]]:
     """Findings that say the same of several parameters, said once.
 
-    Of the finite difference's, which differ in their numbers alone, the widest speaks for all.
+    Those that differ in the size of an error alone are one too; the largest speaks for all.
     """
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        alike = finding.cause if "bound" in finding.evidence else finding.message
+        alike = finding.message if _size(finding) is None else ""
         groups.setdefault((finding.cause, alike), []).append(finding)
     for group in groups.values():
-        spokesman = max(group, key=lambda f: float(str(f.evidence.get("bound", 0.0))))
+        largest = max(group, key=lambda finding: _size(finding) or 0.0)
         names = [f.parameter for f in group if f.parameter is not None]
-        if "bound" in spokesman.evidence and len(names) > 1:
-            names = [f"{', '.join(names)} (most in {spokesman.parameter})"]
-        yield spokesman, names
+        if _size(largest) is not None and len(names) > 1:
+            names = [f"{', '.join(names)} (most in {largest.parameter})"]
+        yield largest, names
+
+
+def _size(finding: Finding) -> float | None:
+    size = finding.evidence.get("relative_error", finding.evidence.get("bound"))
+    return size if isinstance(size, float) else None
 
 
 def _finding(finding: Finding, names: list[str]) -> Iterator[Line]:

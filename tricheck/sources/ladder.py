@@ -20,7 +20,11 @@ from tricheck.vocabulary import Cause
 EPS = float(np.finfo(np.float64).eps)
 FIRST_STEP = 4.0 * EPS**0.2  # relative to max(1, |x|)
 _RATIO = 8.0
+# The noise is known from a few values, to a factor of two or so; errors of three standard
+# deviations are to be covered: those of a central difference are 0.7 noise / h each.
+_ROUNDING_SAFETY = 4.0
 _RUNGS = 18
+_DROWNED = 0.1  # rounding beyond this share of the steepest slope seen: finer steps tell nothing
 
 
 class Stencil(NamedTuple):
@@ -180,7 +184,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
             for finer in rungs[k + 1 :]
         )
         truncation = max(_truncation(rungs[k - 1], rung), *disputes, 0.0)
-        bound = 2.0 * (truncation + rung.rounding)
+        bound = 2.0 * truncation + _ROUNDING_SAFETY * rung.rounding
         if bound < best.bound:
             best = Derivative(rung.central, bound, rung.step, truncation, rung.rounding)
     return best
@@ -190,14 +194,17 @@ def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: floa
     """Every rung, down to the step where rounding leaves nothing to see."""
     rungs = {rung.step: rung for rung in known if rung.step}
     step = scale * FIRST_STEP * _RATIO**2
+    steepest = 0.0
     for _ in range(_RUNGS):
         if step < finest:
             break
         if not any(abs(step / taken - 1.0) < 0.5 for taken in rungs):
             rung = probe(step)
             rungs[rung.step] = rung
-            if rung.finite and rung.rounding > max(abs(rung.central), abs(rung.gap)):
-                break
+            if rung.finite:
+                steepest = max(steepest, abs(rung.central), abs(rung.gap))
+                if rung.rounding > _DROWNED * steepest:
+                    break
         step /= _RATIO
     finite = [rungs[step] for step in sorted(rungs, reverse=True) if rungs[step].finite]
     if len(finite) < 2:

@@ -54,7 +54,7 @@ def noise_level(values: FloatArray) -> float | None:
     for k in range(len(levels) - 3):
         three = levels[k : k + 3]
         if max(three) <= 4.0 * min(three) and mixed[k]:
-            return levels[k]
+            return max(three)
     return None
 
 

@@ -14,6 +14,7 @@ from tricheck.parameters import FloatArray, Parameters
 
 _TRIALS = 3
 _LOW_PRECISION = 2.0**-40  # relative noise that float64 arithmetic does not explain
+_SPACINGS = (-21, -26, -31)  # powers of two, relative to the parameters
 Gradient = Callable[[FloatArray], FloatArray]
 
 
@@ -61,7 +62,7 @@ def rounding_bound(
         bound[leaf.place] += 2.0 * _rms(block)
         bound[leaf.place] += 2.0 * float(eps[leaf.start]) * _largest(values[leaf.place])
     if relative_noise > _LOW_PRECISION:
-        bound += 4.0 * _inner_noise(gradient, parameters, values, rng)
+        bound += 8.0 * _inner_noise(gradient, parameters, rng)
     return np.where(np.isfinite(values), bound, np.inf)
 
 
@@ -82,37 +83,30 @@ def _rms(block: FloatArray) -> float:
 
 
 def _inner_noise(
-    gradient: Gradient, parameters: Parameters, values: FloatArray, rng: np.random.Generator
+    gradient: Gradient, parameters: Parameters, rng: np.random.Generator
 ) -> FloatArray:
     """Noise of a gradient whose code works in lower precision than it takes and returns.
 
-    Third differences over a step that is coarse for float32 and fine for a smooth function; where
-    they shrink with the step they are the function's own and do not count.
+    Third differences along a line, at falling spacings: what is the function's own falls with
+    them, what stays is noise. Values that repeat lie below the code's resolution and do not count.
     """
     direction = rng.choice([-1.0, 1.0], parameters.size) * _lengths(parameters)
-    coarse, fine = (
-        np.abs(_third_difference(gradient, parameters.values, values, direction * 2.0**-k))
-        for k in (21, 22)
-    )
-    noise = np.zeros(parameters.size)
-    for leaf in parameters.leaves:
-        wide = _robust(coarse[leaf.place])
-        narrow = _robust(fine[leaf.place])
-        if narrow > wide / 4.0:
-            noise[leaf.place] = max(wide, narrow) / np.sqrt(20.0)
-    return noise
+    noise = np.full(parameters.size, np.inf)
+    for power in _SPACINGS:
+        line = np.array(
+            [gradient(parameters.values + k * 2.0**power * direction) for k in range(1, 5)]
+        )
+        for leaf in parameters.leaves:
+            block = line[:, leaf.place]
+            steps = np.diff(block, axis=0)
+            if np.mean(steps == 0.0) < 0.5:
+                level = _typical(np.abs(np.diff(steps, 2, axis=0))) / np.sqrt(20.0)
+                noise[leaf.place] = np.minimum(noise[leaf.place], level)
+    return np.where(np.isfinite(noise), noise, 0.0)
 
 
-def _third_difference(
-    gradient: Gradient, point: FloatArray, values: FloatArray, step: FloatArray
-) -> FloatArray:
-    one, two, three = (gradient(point + k * step) for k in (1, 2, 3))
-    difference: FloatArray = three - 3.0 * two + 3.0 * one - values
-    return difference
-
-
-def _robust(block: FloatArray) -> float:
-    """A typical size that a few entries crossing a kink cannot inflate."""
+def _typical(block: FloatArray) -> float:
+    """An upper quartile, which a few entries crossing a kink cannot inflate."""
     finite = block[np.isfinite(block)]
     return float(np.quantile(finite, 0.75)) if finite.size else 0.0
 

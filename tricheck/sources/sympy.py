@@ -13,7 +13,6 @@ from tricheck.sources.reference import ReferenceEstimate
 from tricheck.vocabulary import Source
 
 MOST_PARAMETERS = 100
-MOST_OPERATIONS = 20_000
 _DIGITS = 50
 
 
@@ -72,13 +71,7 @@ def _formula(calls: Calls) -> tuple[list[Any], Any]:
         answer = answer[0]
     if isinstance(answer, np.ndarray) and answer.size == 1:
         answer = answer.reshape(-1)[0]
-    formula = formula_of(answer)
-    if formula.count_ops() > MOST_OPERATIONS:
-        raise TraceError(
-            f"the loss has more than {MOST_OPERATIONS} operations as a formula: check a smaller "
-            "version of the model"
-        )
-    return symbols, formula
+    return symbols, formula_of(answer)
 
 
 def _evaluate(formula: Any, symbols: list[Any], parameters: Parameters) -> FloatArray:

@@ -18,6 +18,7 @@ from tricheck.errors import TraceError
 
 # Enough for every float64 constant to enter with an error far below the 50 digits asked for.
 DIGITS = 60
+MOST_OPERATIONS = 20_000
 
 
 class Symbol:
@@ -27,14 +28,27 @@ class Symbol:
     ----------
     formula : sympy expression
     value : float
+    operations : int
+        How many the formula is made of, written out.
+
+    Raises
+    ------
+    TraceError
+        When they are too many for sympy to handle in seconds.
     """
 
-    __slots__ = ("formula", "value")
+    __slots__ = ("formula", "operations", "value")
     __hash__ = object.__hash__
 
-    def __init__(self, formula: Any, value: float) -> None:
+    def __init__(self, formula: Any, value: float, operations: int = 0) -> None:
+        if operations > MOST_OPERATIONS:
+            raise TraceError(
+                f"the loss has more than {MOST_OPERATIONS} operations as a formula, which is more "
+                "than symbols serve: check a smaller version of the model"
+            )
         self.formula = formula
         self.value = value
+        self.operations = operations
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -54,7 +68,7 @@ class Symbol:
         return _combine(other, self, lambda a, b: a**b)
 
     def __neg__(self) -> Symbol:
-        return Symbol(-self.formula, -self.value)
+        return Symbol(-self.formula, -self.value, self.operations)
 
     def __pos__(self) -> Symbol:
         return self
@@ -73,7 +87,11 @@ def _combine(first: Any, second: Any, operation: Callable[[Any, Any], Any]) -> S
     formula = operation(formula_of(first), formula_of(second))
     with np.errstate(all="ignore"):
         value = operation(np.float64(_value_of(first)), np.float64(_value_of(second)))
-    return Symbol(formula, float(value))
+    return Symbol(formula, float(value), 1 + _operations_of(first) + _operations_of(second))
+
+
+def _operations_of(number: Any) -> int:
+    return number.operations if isinstance(number, Symbol) else 0
 
 
 def formula_of(number: Any) -> Any:
@@ -113,7 +131,8 @@ def _function(
 ) -> Callable[[Symbol], Any]:
     def apply(self: Symbol) -> Symbol:
         with np.errstate(all="ignore"):
-            return Symbol(formula(self.formula), float(value(np.float64(self.value))))
+            at_point = float(value(np.float64(self.value)))
+        return Symbol(formula(self.formula), at_point, self.operations + 1)
 
     return apply
 
@@ -153,7 +172,9 @@ for _name, _formula in {
 def arctan2(self: Symbol, other: Any) -> Symbol:
     """NumPy's name for the angle of the point (other, self)."""
     return Symbol(
-        sympy.atan2(self.formula, formula_of(other)), math.atan2(self.value, _value_of(other))
+        sympy.atan2(self.formula, formula_of(other)),
+        math.atan2(self.value, _value_of(other)),
+        1 + self.operations + _operations_of(other),
     )
 
 

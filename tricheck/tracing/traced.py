@@ -184,7 +184,7 @@ _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
 
 def record(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
-    rule = trace_primitives_map.get(function) or _REWRITTEN.get(function)
+    rule = _REWRITTEN.get(function) or trace_primitives_map.get(function)
     if rule is None:
         rule = _composed(function)
     args, kwargs = _positional(function, args, kwargs)

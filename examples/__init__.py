@@ -1,0 +1,1 @@
+"""Models with a correct hand-written backward pass, each checked by running its file."""

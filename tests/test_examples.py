@@ -1,0 +1,60 @@
+"""The examples: correct ones agree, every broken twin gets the verdict and cause it states."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+import tricheck
+from tricheck.targets import find
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+CORRECT = sorted(EXAMPLES.glob("[!_]*.py"))
+BROKEN = sorted((EXAMPLES / "broken").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("path", CORRECT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("reference", ["auto", "sympy", None])
+def test_correct_models_agree(path: Path, reference: str | None) -> None:
+    for target in find(str(path)):
+        size = sum(p.shape != () for p in tricheck.check(target.model).parameters.values())
+        assert size
+        if reference == "sympy" and path.stem == "lstm":
+            with pytest.raises(tricheck.TraceError, match=r"symbol|operations"):
+                tricheck.check(target.model, reference=reference)
+            continue
+        report = tricheck.check(target.model, reference=reference)
+        assert report.verdict is tricheck.Verdict.AGREE, str(report)
+
+
+@pytest.mark.parametrize("path", CORRECT, ids=lambda path: path.stem)
+def test_correct_models_pass_the_classical_check(path: Path) -> None:
+    for target in find(str(path)):
+        report = tricheck.check(target.model, step=1e-4)
+        assert report.verdict is tricheck.Verdict.AGREE, str(report)
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_broken_twins_get_the_verdict_and_cause_they_state(path: Path) -> None:
+    expected = importlib.import_module(f"examples.broken.{path.stem}").EXPECTED
+    [target] = find(str(path))
+    report = tricheck.check(target.model)
+    assert report.verdict == expected["verdict"], str(report)
+    wrong = [p.name for p in report.parameters.values() if p.verdict == expected["verdict"]]
+    assert wrong == expected["parameters"], str(report)
+    causes = {f.cause for f in report.findings if f.source == "backprop"}
+    assert causes == {expected["cause"]}, str(report)
+
+
+def test_every_correct_example_has_a_broken_twin() -> None:
+    for path in CORRECT:
+        assert any(twin.stem.startswith(path.stem) for twin in BROKEN), path
+
+
+def test_the_demystified_network_passes_its_tutorials_own_check() -> None:
+    module = importlib.import_module("examples.neural_networks_demystified")
+    report = tricheck.check(module.model, step=1e-4)
+    pair = report.parameters["params"].pairs["backprop/finite-difference"]
+    assert pair.relative_error < 1e-8

@@ -1,0 +1,403 @@
+"""The sources on known-hard losses: covered by their bounds, or flagged with the right cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tricheck
+from tricheck import Verdict
+
+Array = Any
+rng = np.random.default_rng(0)
+
+
+def hashed(w: Array) -> float:
+    """Deterministic noise in [-1/2, 1/2] from the bits of the input."""
+    total = float(np.sum(np.sin(w * 1e9)) * 1e9)
+    return total - float(np.floor(total)) - 0.5
+
+
+CASES: dict[str, tuple[Any, Any, list[float], Verdict, str | None]] = {
+    "relu 1e-7 from its kink": (
+        lambda w: np.sum(np.maximum(w, 0.0)),
+        lambda w: (w > 0) * 1.0,
+        [1e-7, 0.5, -1e-7],
+        Verdict.AGREE,
+        None,
+    ),
+    "oscillation": (
+        lambda w: np.sum(np.sin(1e5 * w)) / 1e5,
+        lambda w: np.cos(1e5 * w),
+        [0.3, 0.5],
+        Verdict.AGREE,
+        None,
+    ),
+    "cos far out": (
+        lambda w: np.sum(np.cos(w)),
+        lambda w: -np.sin(w),
+        [1e6, 2e6 + 0.3],
+        Verdict.AGREE,
+        None,
+    ),
+    "log beside its domain": (
+        lambda w: np.sum(np.log(w)),
+        lambda w: 1 / w,
+        [1e-6, 2.0],
+        Verdict.AGREE,
+        None,
+    ),
+    "1/x beside its pole": (
+        lambda w: np.sum(1 / w),
+        lambda w: -1 / w**2,
+        [1e-4, 2.0],
+        Verdict.AGREE,
+        None,
+    ),
+    "offset 1e8 swallows small slopes": (
+        lambda w: 1e8 + 0.02 * np.sum(np.sin(w)),
+        lambda w: 0.02 * np.cos(w),
+        [0.3, 0.9],
+        Verdict.FINITE_DIFFERENCE,
+        "round-off",
+    ),
+    "gradient 1e-12 beside a loss of 1": (
+        lambda w: 1 + 1e-12 * np.sum(np.sin(w)),
+        lambda w: 1e-12 * np.cos(w),
+        [0.3, 2.0],
+        Verdict.FINITE_DIFFERENCE,
+        "round-off",
+    ),
+    "solver noise": (
+        lambda w: np.sum(w**2) + 1e-9 * hashed(w),
+        lambda w: 2 * w,
+        [0.3, 2.0],
+        Verdict.AGREE,
+        None,
+    ),
+    "heavy noise": (
+        lambda w: np.sum(w**2) + 1e-4 * hashed(w),
+        lambda w: 2 * w,
+        [0.3, 2.0],
+        Verdict.INCONCLUSIVE,
+        None,
+    ),
+    "jump at the point": (
+        lambda w: np.sum(w**2) + np.floor(w[0]),
+        lambda w: 2 * w,
+        [1.0, 0.3],
+        Verdict.FINITE_DIFFERENCE,
+        "jump",
+    ),
+    "kink at the point": (
+        lambda w: np.sum(np.maximum(w, 0.0)),
+        lambda w: (w > 0) * 1.0,
+        [0.0, 0.5],
+        Verdict.NONDIFFERENTIABLE,
+        "kink",
+    ),
+    "zero everywhere": (
+        lambda w: 3.0 + 0.0 * np.sum(w),
+        lambda w: 0.0 * w,
+        [1.0, 0.5],
+        Verdict.AGREE,
+        None,
+    ),
+    "an optimum": (
+        lambda w: np.sum((w - 1) ** 2),
+        lambda w: 2 * (w - 1),
+        [1.0, 1.0],
+        Verdict.AGREE,
+        None,
+    ),
+    "at zero, denormal and negative zero": (
+        lambda w: np.sum(np.sin(w)),
+        np.cos,
+        [0.0, 1e-300, -0.0, 5e-324],
+        Verdict.AGREE,
+        None,
+    ),
+    "linear": (lambda w: np.sum(3 * w), lambda w: 0 * w + 3, [1.0, 2.0], Verdict.AGREE, None),
+    "entries over twelve decades": (
+        lambda w: np.sum(10.0 ** np.arange(-6.0, 7.0, 3.0) * np.sin(w)),
+        lambda w: 10.0 ** np.arange(-6.0, 7.0, 3.0) * np.cos(w),
+        [0.3, 0.4, 0.5, 0.6, 0.7],
+        Verdict.AGREE,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_correct_gradients_of_hard_losses(case: str) -> None:
+    loss, gradient, point, verdict, cause = CASES[case]
+    report = tricheck.check(loss, gradient, np.array(point))
+    assert report.verdict is verdict, str(report)
+    flagged = {f.cause for f in report.findings if f.source == "finite-difference"}
+    assert flagged == ({cause} if cause else set()), str(report)
+    error = np.abs(report.gradients["finite-difference"] - gradient(np.array(point)))
+    settled = verdict is Verdict.AGREE
+    assert not settled or np.all(error <= report.bounds["finite-difference"] + 1e-16), str(report)
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["relu 1e-7 from its kink", "oscillation", "cos far out", "log beside its domain",
+     "offset 1e8 swallows small slopes", "gradient 1e-12 beside a loss of 1", "linear"],
+)  # fmt: skip
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.01])
+def test_wrong_gradients_of_hard_losses(case: str, factor: float) -> None:
+    loss, gradient, point, *_ = CASES[case]
+    report = tricheck.check(loss, lambda w: factor * gradient(w), np.array(point))
+    assert report.verdict is Verdict.BACKPROP, str(report)
+
+
+def steep(w: Array) -> Any:
+    return np.sum(np.exp(300 * w))
+
+
+@pytest.mark.parametrize(
+    ("step", "cause"), [(1e-4, "truncation"), (1e-16, "round-off"), (1e-30, "step-below-ulp")]
+)
+def test_a_bad_fixed_step_is_blamed_itself(step: float, cause: str) -> None:
+    point = np.array([0.01, 0.02])
+    report = tricheck.check(steep, lambda w: 300 * np.exp(300 * w), point, step=step)
+    assert report.verdict is Verdict.FINITE_DIFFERENCE, str(report)
+    assert {f.cause for f in report.findings} == {cause}
+    better = float(str(report.findings[0].evidence["better_step"]))
+    again = tricheck.check(steep, lambda w: 300 * np.exp(300 * w), point, step=better)
+    assert again.verdict is Verdict.AGREE, str(again)
+
+
+@pytest.mark.parametrize("step", [1e-4, 1e-16])
+def test_a_bad_fixed_step_does_not_hide_a_bug(step: float) -> None:
+    report = tricheck.check(
+        steep, lambda w: 150 * np.exp(300 * w), np.array([0.01, 0.02]), step=step
+    )
+    assert report.verdict is Verdict.BACKPROP
+
+
+def test_an_unseeded_loss_blames_nobody() -> None:
+    draws = np.random.default_rng(3)
+
+    def loss(w: Array) -> Any:
+        return np.sum((w * (draws.random(w.shape) < 0.5)) ** 2)
+
+    def gradient(w: Array) -> Any:
+        return 2 * w * (draws.random(w.shape) < 0.5)
+
+    report = tricheck.check(loss, gradient, rng.standard_normal(8))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    [finding] = [f for f in report.findings if f.cause == "nondeterministic"]
+    assert "Seed" in finding.message
+
+
+def test_a_little_random_noise_convicts_nobody_and_hides_no_bug() -> None:
+    draws = np.random.default_rng(3)
+
+    def loss(w: Array) -> Any:
+        return np.sum(w**2) * (1 + 1e-9 * draws.standard_normal())
+
+    w = rng.standard_normal(6)
+    assert tricheck.check(loss, lambda w: 2 * w, w).ok
+    assert tricheck.check(loss, lambda w: 2.02 * w, w).verdict is Verdict.BACKPROP
+
+
+def single(w: Array) -> Array:
+    """A loss that casts to float32, whatever it gets."""
+    return np.tanh(X32 @ w.astype(np.float32))
+
+
+X32 = rng.standard_normal((6, 4)).astype(np.float32)
+
+
+def single_loss(w: Array) -> Any:
+    return np.sum(single(w) ** 2)
+
+
+def single_gradient(w: Array) -> Any:
+    a = single(w)
+    return (X32.T @ (2 * a * (1 - a**2))).astype(w.dtype)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_float32_inside_accuses_nobody_and_hides_no_percent(seed: int, dtype: Any) -> None:
+    w = np.random.default_rng(seed).standard_normal((4, 3)).astype(dtype)
+    report = tricheck.check(single_loss, single_gradient, w)
+    assert report.ok, str(report)
+    wrong = tricheck.check(single_loss, lambda w: 1.01 * single_gradient(w), w)
+    assert wrong.verdict is Verdict.BACKPROP, str(wrong)
+
+
+def test_a_gradient_that_accumulates_is_caught_at_the_second_call() -> None:
+    total = np.zeros(3)
+
+    def accumulating(w: Array) -> Any:
+        total[:] += 2 * w
+        return total
+
+    report = tricheck.check(lambda w: np.sum(w**2), accumulating, np.array([1.0, -2.0, 3.0]))
+    assert report.verdict is Verdict.BACKPROP
+    assert [f.cause for f in report.findings] == ["accumulated"]
+
+
+def test_a_gradient_that_spoils_the_loss_is_stateful_and_unaccused() -> None:
+    class Net:
+        shift = 0.0
+
+    def loss(w: Array) -> Any:
+        return np.sum((w - Net.shift) ** 2)
+
+    def gradient(w: Array) -> Any:
+        answer = 2 * (w - Net.shift)
+        Net.shift += 0.5
+        return answer
+
+    report = tricheck.check(loss, gradient, np.array([1.0, -2.0, 3.0]))
+    assert "stateful" in [f.cause for f in report.findings]
+    assert report.verdict is not Verdict.AGREE
+
+
+# --- references ---------------------------------------------------------------------------------
+
+
+def cubic(w: Array) -> Any:
+    return float(np.sum(w**3))
+
+
+def cubic_gradient(w: Array) -> Any:
+    return 3 * w**2
+
+
+POINT = np.array([1.0, -2.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("reference", "used"),
+    [
+        (lambda w: 3 * w**2, "function <lambda>"),
+        (tricheck.autograd(lambda w: np.sum(w**3)), "autograd through another loss"),
+        (None, None),
+    ],
+)
+def test_references_handed_over(reference: Any, used: str | None) -> None:
+    report = tricheck.check(cubic, cubic_gradient, POINT, reference=reference)
+    assert report.verdict is Verdict.AGREE
+    assert report.reference == used
+
+
+def test_without_a_reference_the_report_says_so_and_still_convicts() -> None:
+    report = tricheck.check(cubic, cubic_gradient, POINT)
+    assert report.reference is None
+    [finding] = report.findings
+    assert (finding.cause, finding.severity) == ("no-reference", "warning")
+    wrong = tricheck.check(cubic, lambda w: 3.001 * w**2, POINT)
+    assert wrong.verdict is Verdict.BACKPROP
+
+
+def test_the_symbolic_reference_steps_in_where_the_trace_fails() -> None:
+    x = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
+
+    def loss(w: Array) -> Any:
+        return np.sum(np.tanh(x.dot(w)) ** 2)  # the method goes round NumPy's protocols
+
+    def gradient(w: Array) -> Any:
+        a = np.tanh(x @ w)
+        return x.T @ (2 * a * (1 - a**2))
+
+    report = tricheck.check(loss, gradient, np.array([0.3, -0.4]))
+    assert report.verdict is Verdict.AGREE
+    assert report.reference is not None
+    assert report.reference.startswith("sympy")
+    [note] = report.findings
+    assert (note.cause, note.severity) == ("blocked", "note")
+    assert "x.dot(w)" in note.message
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "expected"),
+    [
+        (lambda w: np.sum(w**3) + w[0], Verdict.REFERENCE),
+        (lambda w: np.sum(w**3) + 1.0, Verdict.AGREE),
+    ],
+)
+def test_a_rewrite_of_another_loss_is_said_first(rewritten: Any, expected: Verdict) -> None:
+    report = tricheck.check(cubic, cubic_gradient, POINT, reference=tricheck.autograd(rewritten))
+    assert report.verdict is expected
+    assert report.findings[0].cause == "different-loss"
+
+
+def test_a_reference_that_is_not_finite_is_passed_over() -> None:
+    def loss(w: Array) -> Any:
+        # The dead branch of where has an infinite slope, which autodiff multiplies by zero.
+        return np.sum(np.where(w > 0, np.sqrt(np.maximum(w, 0.0)), w))
+
+    def gradient(w: Array) -> Any:
+        return np.where(w > 0, 0.5 / np.sqrt(np.where(w > 0, w, 1.0)), 1.0)
+
+    report = tricheck.check(loss, gradient, np.array([4.0, -1.0]))
+    assert report.verdict is Verdict.AGREE, str(report)
+    assert "non-finite" in [f.cause for f in report.findings]
+
+
+# --- traced idioms ------------------------------------------------------------------------------
+
+M = rng.standard_normal((3, 4))
+W = rng.standard_normal((4, 3))
+
+IDIOMS: dict[str, Callable[[Any], Any]] = {
+    "operators": lambda w: np.sum((2 * w - w / 3 + w**2) * -w + abs(w)),
+    "reflected": lambda w: np.sum(M.T + w - (1.0 - w) * 2.0 / (3.0 + w**2)),
+    "matmul": lambda w: np.sum((M @ w) ** 2),
+    "np.dot": lambda w: np.sum(np.dot(M, w) ** 2),
+    "methods": lambda w: (w.T.reshape(-1).sum() + w.mean(axis=0, keepdims=True).max()) ** 2,
+    "reductions": lambda w: np.prod(1 + w**2, axis=1).sum() + np.add.reduce(w, axis=1)[0] ** 2,
+    "std": lambda w: np.std(w, axis=0).sum() + np.var(w),
+    "builtin sum": lambda w: sum(sum(w**2)),
+    "iteration": lambda w: sum(np.tanh(row) @ row for row in w),
+    "indexing": lambda w: np.sum(w[1:, ::2] ** 2) + w[0, -1] ** 3 + np.sum(w[[0, 0, 2]] ** 2),
+    "mask": lambda w: np.sum(w[w > 0] ** 2),
+    "where": lambda w: np.sum(np.where(w > 0, w**2, 0.1 * w)),
+    "maximum": lambda w: np.sum(np.maximum(w, 0.0) * np.minimum(w, 1.0)),
+    "clip": lambda w: np.sum(np.clip(w, -0.5, 0.5) ** 2),
+    "concatenate": lambda w: np.sum(np.concatenate([w, w**2], axis=1) ** 2),
+    "stack": lambda w: np.sum(np.stack([w[0], np.exp(w[1])]) ** 2),
+    "einsum": lambda w: np.einsum("ij,kj->ik", w, w).sum(),
+    "logsumexp": lambda w: np.sum(np.log(np.sum(np.exp(w - w.max()), axis=1)) + w.max()),
+    "norm": lambda w: np.linalg.norm(w) ** 3,
+    "in place": lambda w: np.sum(_added(w)),
+    "branch": lambda w: np.sum(w**2) if w[0, 0] > -10 else np.sum(w),
+    "astype": lambda w: np.sum(w.astype(float).copy() ** 2),
+    "flatten": lambda w: w.flatten() @ np.arange(12.0),
+    "log1p expm1": lambda w: np.sum(np.log1p(w**2) * np.expm1(w)),
+    "kwargs": lambda w: np.sum(a=w**2),
+}
+
+
+def _added(w: Any) -> Any:
+    z = w * 2.0
+    z += w**2
+    z *= 3.0
+    return z
+
+
+@pytest.mark.parametrize("idiom", IDIOMS, ids=str)
+def test_plain_numpy_traces_unchanged(idiom: str) -> None:
+    """The trace, differentiated, against central differences with their own bound."""
+    loss = IDIOMS[idiom]
+    report = tricheck.check(loss, lambda w: np.zeros_like(w), W, reference="autograd")
+    pairs = report.parameters["params"].pairs
+    assert pairs["finite-difference/reference"].agree, str(report)
+    assert report.verdict is Verdict.BACKPROP
+
+
+@pytest.mark.parametrize("idiom", ["matmul", "builtin sum", "reflected", "where", "indexing"])
+def test_plain_numpy_runs_on_symbols(idiom: str) -> None:
+    loss = IDIOMS[idiom]
+    traced = tricheck.check(loss, np.zeros_like, W, reference="autograd").gradients["reference"]
+    report = tricheck.check(loss, np.zeros_like, W, reference="sympy")
+    np.testing.assert_allclose(report.gradients["reference"], traced, rtol=1e-13, atol=1e-14)
