@@ -119,7 +119,7 @@ def differentiate(
     ...     slopes = (plus - minus) / (2 * step), (plus - 1) / step, (1 - minus) / step
     ...     return Stencil(step, *slopes, rounding=1e-16 / step)
     >>> derivative = differentiate(probe, scale=1.0, finest=1e-16)
-    >>> abs(derivative.value - 1.0) < derivative.bound < 1e-9
+    >>> bool(abs(derivative.value - 1.0) < derivative.bound < 1e-9)
     True
     """
     rungs: list[Stencil] = []

@@ -1,0 +1,220 @@
+"""Renderings of hand-built facts: no numerics needed to see what a reader will see."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tricheck
+from tricheck.report import PairReport, ParameterReport, Report, Worst
+from tricheck.report.text import to_ascii
+from tricheck.vocabulary import BlindSpot, Cause, Finding, Severity, Source, Verdict
+
+B, D, R = Source.BACKPROP, Source.FINITE_DIFFERENCE, Source.REFERENCE
+NAN, INF = math.nan, math.inf
+
+
+def parameter(name: str, verdict: Verdict, wrong: list[tuple[int, ...]]) -> ParameterReport:
+    bad = verdict is Verdict.BACKPROP
+    off, slack = (8.2e-01, 1.1e-15) if bad else (2.1e-17, 4.4e-16)
+    pairs = [
+        PairReport(B, R, not bad, off, slack, (2, 0), NAN),
+        PairReport(
+            B, D, not bad, 8.2e-01 if bad else 3.1e-12, 4.0e-12, (2, 0), INF if bad else 2e-11
+        ),
+        PairReport(D, R, True, 3.1e-12, 4.0e-12, (2, 0), 2e-11),
+    ]
+    backprop = 0.41 if bad else -0.41
+    return ParameterReport(
+        name,
+        (3, 2),
+        verdict,
+        wrong,
+        {f"{pair.first}/{pair.second}": pair for pair in pairs},
+        2.5e-15,
+        Worst(
+            (2, 0),
+            {B: backprop, D: -0.4100000000031, R: -0.41},
+            {B: 2e-16, D: 3e-12, R: 2e-16},
+        ),
+    )
+
+
+WRONG = Report(
+    model="two_layer",
+    verdict=Verdict.BACKPROP,
+    parameters={
+        "W1": parameter("W1", Verdict.BACKPROP, [(i, j) for i in range(3) for j in range(2)]),
+        "encoder.layers[0].W": parameter("encoder.layers[0].W", Verdict.AGREE, []),
+    },
+    findings=[
+        Finding(Cause.SIGN, "Backprop is exactly minus the right gradient.", B, "W1"),
+        Finding(
+            Cause.MUTATES_PARAMETERS,
+            "gradient changes its parameters in place.",
+            B,
+            severity=Severity.WARNING,
+        ),
+    ],
+    blind_spots=[],
+    gradients={"backprop": {"W1": np.array([[0.41]])}},
+    bounds={"backprop": {"W1": np.array([[INF]])}},
+    evaluations={"loss": 61, "gradient": 5, "reference": 7},
+    loss=1.25,
+    reference="autograd through the loss",
+    step=None,
+    seed=0,
+)
+
+GOOD = replace(
+    WRONG,
+    verdict=Verdict.AGREE,
+    parameters={"W1": parameter("W1", Verdict.AGREE, [])},
+    findings=[],
+    blind_spots=[BlindSpot("vanishing-gradient", "The gradient in b vanishes at this point.", "b")],
+    step=1e-4,
+)
+
+
+def golden(text: str) -> str:
+    return dedent(text).lstrip("\n")
+
+
+def test_a_wrong_backprop_in_text() -> None:
+    assert str(WRONG) == golden("""
+        ✗ two_layer: backprop
+          The hand-written backprop is wrong: every other source contradicts it.
+
+                        backprop           backprop           finite diff.       ‖a−b‖
+            parameter   − reference        − finite diff.     − reference        /‖a+b‖
+          ✗ W1          8.2e-01 > 1.1e-15  8.2e-01 > 4.0e-12  3.1e-12 ≤ 4.0e-12  inf
+          ✓ encoder.layers[0].W
+                        2.1e-17 ≤ 4.4e-16  3.1e-12 ≤ 4.0e-12  3.1e-12 ≤ 4.0e-12  2.0e-11
+
+          worst W1[2, 0]: backprop 0.41 ± 2.0e-16, finite difference -0.4100000000031 ±
+            3.0e-12, reference -0.41 ± 2.0e-16
+            wrong: every entry of W1
+
+          sign: W1: Backprop is exactly minus the right gradient.
+          mutates-parameters: gradient changes its parameters in place.
+          next: Mend the backward pass of W1, then check again.
+          61 loss, 5 gradient and 7 reference evaluations; reference: autograd through
+            the loss; steps chosen per entry; seed 0; an error of 2.5e-15 of a
+            parameter's largest entry would have been seen
+    """)
+
+
+def test_agreement_with_a_blind_spot_in_text() -> None:
+    assert str(GOOD) == golden("""
+        ✓ two_layer: agree
+          All sources agree within their bounds.
+
+                        backprop           backprop           finite diff.       ‖a−b‖
+            parameter   − reference        − finite diff.     − reference        /‖a+b‖
+          ✓ W1          2.1e-17 ≤ 4.4e-16  3.1e-12 ≤ 4.0e-12  3.1e-12 ≤ 4.0e-12  2.0e-11
+
+          worst W1[2, 0]: backprop -0.41 ± 2.0e-16, finite difference -0.4100000000031 ±
+            3.0e-12, reference -0.41 ± 2.0e-16
+
+          blind spot: The gradient in b vanishes at this point.
+          next: Nothing to mend.
+          61 loss, 5 gradient and 7 reference evaluations; reference: autograd through
+            the loss; fixed step 0.0001; seed 0; an error of 2.5e-15 of a parameter's
+            largest entry would have been seen
+    """)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_fits_eighty_columns_and_says_what_to_do(verdict: Verdict) -> None:
+    many: list[tuple[int, ...]] = [(i, 0) for i in range(3)]
+    report = replace(
+        WRONG,
+        verdict=verdict,
+        parameters={name: parameter(name, verdict, many) for name in ("W1", "x" * 70)},
+    )
+    text = str(report)
+    assert max(map(len, text.splitlines())) <= 80
+    assert verdict.sentence.split()[0] in text
+    assert "next: " in text
+    assert to_ascii(text).isascii()
+
+
+def test_unmeasured_values_are_said_not_hidden() -> None:
+    one = parameter("W1", Verdict.INCONCLUSIVE, [])
+    pairs = {
+        name: replace(pair, difference=NAN, bound=INF, agree=False)
+        for name, pair in one.pairs.items()
+    }
+    report = replace(WRONG, parameters={"W1": replace(one, pairs=pairs)})
+    assert "not comparable" in str(report)
+
+
+def test_many_wrong_entries_are_counted() -> None:
+    wrong: list[tuple[int, ...]] = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+    report = replace(WRONG, parameters={"W1": parameter("W1", Verdict.BACKPROP, wrong)})
+    assert "W1[0, 0], W1[1, 0], W1[2, 0], W1[0, 1], W1[1, 1] (5 of 6 entries)" in str(report)
+
+
+def test_alike_findings_are_said_once() -> None:
+    sign = "Backprop is exactly minus the right gradient."
+    findings = [Finding(Cause.SIGN, sign, B, name) for name in ("W1", "b1")]
+    assert f"sign: W1, b1: {sign}" in " ".join(str(replace(WRONG, findings=findings)).split())
+
+
+def refuse(constant: str) -> Any:
+    raise AssertionError(f"{constant} is not strict JSON")
+
+
+def test_json_is_strict_and_complete() -> None:
+    facts = json.loads(WRONG.to_json(), parse_constant=refuse)
+    assert facts["verdict"] == "backprop"
+    assert facts["ok"] is False
+    assert facts["parameters"]["W1"]["pairs"]["backprop/finite-difference"]["relative_error"] == (
+        "Infinity"
+    )
+    assert facts["parameters"]["W1"]["pairs"]["backprop/reference"]["relative_error"] == "NaN"
+    assert facts["parameters"]["W1"]["worst"]["values"]["backprop"] == 0.41
+    assert facts["gradients"] == {"backprop": {"W1": [[0.41]]}}
+    assert facts["bounds"] == {"backprop": {"W1": [["Infinity"]]}}
+    assert facts["findings"][0] == {
+        "cause": "sign",
+        "message": "Backprop is exactly minus the right gradient.",
+        "source": "backprop",
+        "parameter": "W1",
+        "entries": [],
+        "severity": "error",
+        "evidence": {},
+    }
+    assert facts["evaluations"] == {"loss": 61, "gradient": 5, "reference": 7}
+
+
+def test_raise_if_wrong() -> None:
+    GOOD.raise_if_wrong()
+    with pytest.raises(tricheck.GradientMismatch) as caught:
+        WRONG.raise_if_wrong()
+    assert caught.value.report is WRONG
+    assert str(WRONG) in str(caught.value)
+
+
+def test_text_and_json_tell_the_same_of_a_real_check() -> None:
+    w = np.array([[0.3, -0.2], [0.1, 0.4]])
+    report = tricheck.check(lambda w: np.sum(np.tanh(w)), lambda w: -1 / np.cosh(w) ** 2, w)
+    facts = json.loads(report.to_json(), parse_constant=refuse)
+    text = str(report)
+    for pair in facts["parameters"]["params"]["pairs"].values():
+        assert f"{pair['difference']:.1e}" in text
+        assert f"{pair['bound']:.1e}" in text
+    np.testing.assert_array_equal(facts["gradients"]["backprop"], report.gradients["backprop"])
+
+
+def test_a_sign_error_has_an_infinite_classical_figure() -> None:
+    w = np.array([0.5, 1.0])
+    report = tricheck.check(lambda w: np.sum(w), lambda w: -np.ones(2), w, reference=None)
+    pair = report.parameters["params"].pairs["backprop/finite-difference"]
+    assert pair.relative_error > 1e9
