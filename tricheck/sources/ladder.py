@@ -18,11 +18,16 @@ import numpy as np
 from tricheck.vocabulary import Cause
 
 EPS = float(np.finfo(np.float64).eps)
-FIRST_STEP = 4.0 * EPS**0.2  # relative to max(1, |x|)
+FIRST_STEP = 2.0 * EPS**0.2  # relative to max(1, |x|)
 _RATIO = 8.0
 # The noise is known from a few values, to a factor of two or so; errors of three standard
 # deviations are to be covered: those of a central difference are 0.7 noise / h each.
 _ROUNDING_SAFETY = 4.0
+_TRUNCATION_SAFETY = 2.0
+_EXTRAPOLATION_SAFETY = 12.0
+_MOST_STEPS = 5
+_WORTH = 2.5  # truncation beside rounding that makes a finer stencil lower the bound
+_SHARP_ENOUGH = 1e-6  # relative rounding error below which a wider stencil is not worth its cost
 _RUNGS = 18
 _DROWNED = 0.1  # rounding beyond this share of the steepest slope seen: finer steps tell nothing
 
@@ -122,35 +127,49 @@ def differentiate(
     >>> bool(abs(derivative.value - 1.0) < derivative.bound < 1e-9)
     True
     """
-    rungs: list[Stencil] = []
-    if not thorough:
-        first = probe(scale * FIRST_STEP)
-        second = probe(scale * FIRST_STEP / _RATIO)
-        rungs = [first, second]
-        if first.finite and second.finite:
-            rungs = _predicted(probe, first, second, scale)
-            if _lawful(rungs):
-                return _best(rungs)
+    rungs = [] if thorough else [probe(scale * FIRST_STEP), probe(scale * FIRST_STEP / _RATIO)]
+    while rungs and len(rungs) <= _MOST_STEPS and _lawful(rungs):
+        candidate = _extrapolated(rungs)
+        coarsest, finest_yet = rungs[0].step, rungs[-1].step
+        if candidate.truncation > _WORTH * candidate.rounding and candidate.step == finest_yet:
+            rungs.append(probe(finest_yet / _RATIO))
+        elif candidate.rounding > _SHARP_ENOUGH * abs(candidate.value) and coarsest < 0.1 * scale:
+            rungs.insert(0, probe(coarsest * _RATIO))  # a wider stencil drowns less in noise
+        else:
+            return candidate
     return _whole_ladder(probe, rungs, scale, finest)
 
 
-def _predicted(probe: Probe, first: Stencil, second: Stencil, scale: float) -> list[Stencil]:
-    """Three or more rungs, coarse to fine, around the step where the two errors balance."""
-    truncation = _truncation(first, second)
-    # Truncation falls like h² and rounding grows like 1/h; their sum is least here.
-    shrink = (second.rounding / (2.0 * truncation)) ** (1.0 / 3.0) if truncation else np.inf
-    rungs = [first, second]
-    if shrink < 0.5:
-        rungs.append(probe(second.step * shrink))
-    else:  # noise dominates already: coarser steps drown less
-        while rungs[0].step < 0.1 * scale and len(rungs) < 4:
-            coarser = probe(rungs[0].step * _RATIO)
-            if not coarser.finite:
-                break
-            rungs.insert(0, coarser)
-            if _truncation(coarser, rungs[1]) > rungs[1].rounding:
-                break
-    return rungs
+def _extrapolated(rungs: list[Stencil]) -> Derivative:
+    """Richardson's extrapolation of the two neighbouring rungs that bound it best."""
+    best = Derivative(np.nan, np.inf, np.nan, np.inf, np.inf)
+    for coarse, fine in pairwise(rungs):
+        ratio = coarse.step / fine.step
+        weight = 1.0 / (ratio**2 - 1.0)
+        truncation = _next_order(coarse, fine) / ratio**2
+        rounding = (ratio**2 * fine.rounding + coarse.rounding) * weight
+        bound = _EXTRAPOLATION_SAFETY * truncation + _ROUNDING_SAFETY * rounding
+        if bound < best.bound:
+            value = fine.central + (fine.central - coarse.central) * weight
+            best = Derivative(value, bound, fine.step, truncation, rounding)
+    return best
+
+
+def _next_order(coarse: Stencil, fine: Stencil) -> float:
+    """The h⁴ term of the coarser central difference, which extrapolation leaves in part.
+
+    How fast the Taylor series falls is seen twice: from the slope to its change, and from the
+    one-sided gap to its change. Either may be small by accident, seldom both.
+    """
+    ratio = coarse.step / fine.step
+    share = ratio**2 / (ratio**2 - 1.0)
+    odd = share * abs(coarse.central - fine.central)  # third derivative × h² / 6
+    even = share * abs(coarse.gap - ratio * fine.gap)  # fourth derivative × h³ / 12
+    slope, bend = abs(fine.central), abs(coarse.gap)  # first derivative, second × h
+    decay = 6.0 * odd / (slope + bend) if odd else 0.0
+    if even:
+        decay = max(decay, 12.0 * even / (bend + slope * np.sqrt(decay)))
+    return float(max(slope * decay**2 / 120.0, odd * decay / 20.0))
 
 
 def _truncation(coarse: Stencil, fine: Stencil) -> float:
@@ -184,7 +203,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
             for finer in rungs[k + 1 :]
         )
         truncation = max(_truncation(rungs[k - 1], rung), *disputes, 0.0)
-        bound = 2.0 * truncation + _ROUNDING_SAFETY * rung.rounding
+        bound = _TRUNCATION_SAFETY * truncation + _ROUNDING_SAFETY * rung.rounding
         if bound < best.bound:
             best = Derivative(rung.central, bound, rung.step, truncation, rung.rounding)
     return best

@@ -110,7 +110,7 @@ def measure_noise(
     level, spacing, size = _settled(evaluate, _direction(parameters, rng), abs(loss))
     if level:
         levels = [level]
-        for _ in range(min(parameters.size // 16, _MOST_LINES - 1)):
+        for _ in range(min(1 + parameters.size // 32, _MOST_LINES - 1)):
             values, _ = _along(evaluate, _direction(parameters, rng), spacing)
             if np.all(np.isfinite(values)):
                 levels.append(_level_or_highest(values))
