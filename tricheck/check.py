@@ -187,7 +187,7 @@ def _measure(
     evaluate = Evaluator(calls, calls.parameters.values.dtype)
     with np.errstate(all="ignore"):  # displaced points may leave the domain
         base = _base(evaluate, point)
-        noise = measure_noise(evaluate, calls.parameters, float(base), seed, point.spread)
+        noise = measure_noise(evaluate, calls.parameters, base, seed, point.spread)
     sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
     third, notes = references.find(reference, calls, noise.relative, seed)
     evidence = Evidence(
@@ -220,7 +220,7 @@ def _decisive(evidence: Evidence) -> list[int]:
 
 def _base(evaluate: Evaluator, point: contract.Point) -> Any:
     """The loss of the upcast parameters, which the stencils are compared with."""
-    base = evaluate()
+    base = np.asarray(evaluate())[()]
     return base if np.isfinite(base) else point.loss
 
 

@@ -19,6 +19,7 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong
 _CLOSE = 1e-3  # a block this close to right is approximate rather than of another formula
+_ONE = 1e-6  # a factor this close to 1 is none
 _RATIOS = [Fraction(1, 4), Fraction(1, 2), Fraction(2), Fraction(4)]
 
 

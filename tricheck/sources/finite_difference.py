@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tricheck.calls import Evaluator
 from tricheck.parameters import FloatArray
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.ladder import Derivative, Stencil, differentiate
+from tricheck.sources.ladder import Derivative, Stencil, differentiate, first_step
 from tricheck.sources.noise import Noise
 from tricheck.vocabulary import Cause, Source
 
@@ -104,14 +104,16 @@ class Sweeper:
         x = abs(float(self.evaluate.flat[position]))
         probe = self._probe(position)
         finest = 4.0 * float(np.spacing(x)) if x else 0.0
-        certified = differentiate(probe, max(1.0, x), finest, thorough=thorough)
+        scale = max(1.0, x)
+        first = scale * first_step(self.noise.level, self.noise.slope)
+        certified = differentiate(probe, first, scale, finest, thorough=thorough)
         if self.step is None:
             return certified, certified.step
         return _at_fixed_step(probe(self.step), certified), certified.step
 
     def _probe(self, position: int) -> Callable[[float], Stencil]:
         """Stencils along one entry of the flat vector."""
-        evaluate, base, noise = self.evaluate, self.base, self.noise.level
+        evaluate, base, noise = self.evaluate, self.base, self.noise
         flat = evaluate.flat
         x = flat[position]
 
@@ -127,14 +129,15 @@ class Sweeper:
             minus = evaluate()
             flat[position] = x
             half = width / 2.0
-            # Far from the point the loss may be larger, and so is its rounding.
-            spacing = 0.5 * float(np.spacing(max(abs(plus), abs(minus))))
+            # Far from the point the loss may be larger, and so is its noise.
+            size = float(max(abs(plus), abs(minus)))
+            grown = size / noise.size if size > noise.size > 0.0 else 1.0
             return Stencil(
                 half,
                 float(plus - minus) / width,
                 float(plus - base) / float(right - x),
                 float(base - minus) / float(x - left),
-                max(noise, spacing) / half,
+                noise.level * grown / half,
             )
 
         return probe

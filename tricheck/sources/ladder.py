@@ -18,7 +18,9 @@ import numpy as np
 from tricheck.vocabulary import Cause
 
 EPS = float(np.finfo(np.float64).eps)
-FIRST_STEP = 2.0 * EPS**0.2  # relative to max(1, |x|)
+# Extrapolation leaves an error like h⁴ and rounding one like noise / h, equal at h⁵ ~ noise.
+_FINEST_FIRST = 2.0 * EPS**0.2
+_COARSEST_FIRST = 0.1
 _RATIO = 8.0
 # The noise is known from a few values, to a factor of two or so; errors of three standard
 # deviations are to be covered: those of a central difference are 0.7 noise / h each.
@@ -26,6 +28,7 @@ _ROUNDING_SAFETY = 4.0
 _TRUNCATION_SAFETY = 2.0
 _EXTRAPOLATION_SAFETY = 12.0
 _MOST_STEPS = 5
+_ONE_SIDED = 0.25  # a kink on one side changes the gap by twice what it changes the slope
 _WORTH = 2.5  # truncation beside rounding that makes a finer stencil lower the bound
 _SHARP_ENOUGH = 1e-6  # relative rounding error below which a wider stencil is not worth its cost
 _RUNGS = 18
@@ -92,8 +95,29 @@ class Derivative:
 Probe = Callable[[float], Stencil]
 
 
+def first_step(noise: float, slope: float) -> float:
+    """Where to begin, relative to the scale of the parameter.
+
+    Parameters
+    ----------
+    noise : float
+        Absolute noise of the loss.
+    slope : float
+        How fast the loss varies, in the same scale.
+
+    Examples
+    --------
+    >>> round(first_step(1e-16, 1.0), 4), first_step(1e-6, 1.0), first_step(1.0, 0.0)
+    (0.0015, 0.1, 0.1)
+    """
+    if not slope:
+        return _COARSEST_FIRST
+    balance = 2.0 * (noise / slope) ** 0.2
+    return float(min(max(balance, _FINEST_FIRST), _COARSEST_FIRST))
+
+
 def differentiate(
-    probe: Probe, scale: float, finest: float, *, thorough: bool = False
+    probe: Probe, first: float, scale: float, finest: float, *, thorough: bool = False
 ) -> Derivative:
     """The derivative at a point, and a bound on its error.
 
@@ -101,6 +125,8 @@ def differentiate(
     ----------
     probe : callable
         ``probe(step)`` measures the stencil of that half-width.
+    first : float
+        The coarsest step to begin with.
     scale : float
         The length on which the loss is expected to vary; a guess, corrected by what is measured.
     finest : float
@@ -123,21 +149,30 @@ def differentiate(
     ...     plus, minus = np.exp(step), np.exp(-step)
     ...     slopes = (plus - minus) / (2 * step), (plus - 1) / step, (1 - minus) / step
     ...     return Stencil(step, *slopes, rounding=1e-16 / step)
-    >>> derivative = differentiate(probe, scale=1.0, finest=1e-16)
+    >>> derivative = differentiate(probe, first=1e-3, scale=1.0, finest=1e-16)
     >>> bool(abs(derivative.value - 1.0) < derivative.bound < 1e-9)
     True
     """
-    rungs = [] if thorough else [probe(scale * FIRST_STEP), probe(scale * FIRST_STEP / _RATIO)]
+    rungs = [] if thorough else [probe(first), probe(first / _RATIO)]
     while rungs and len(rungs) <= _MOST_STEPS and _lawful(rungs):
         candidate = _extrapolated(rungs)
         coarsest, finest_yet = rungs[0].step, rungs[-1].step
         if candidate.truncation > _WORTH * candidate.rounding and candidate.step == finest_yet:
             rungs.append(probe(finest_yet / _RATIO))
-        elif candidate.rounding > _SHARP_ENOUGH * abs(candidate.value) and coarsest < 0.1 * scale:
-            rungs.insert(0, probe(coarsest * _RATIO))  # a wider stencil drowns less in noise
+        elif (
+            _RATIO**4 * candidate.truncation < candidate.rounding
+            and _drowned(candidate)
+            and coarsest < _COARSEST_FIRST * scale
+        ):
+            rungs.insert(0, probe(coarsest * _RATIO))
         else:
             return candidate
     return _whole_ladder(probe, rungs, scale, finest)
+
+
+def _drowned(candidate: Derivative) -> bool:
+    """Whether a wider stencil, which drowns less in noise, is worth its cost."""
+    return candidate.rounding > _SHARP_ENOUGH * abs(candidate.value)
 
 
 def _extrapolated(rungs: list[Stencil]) -> Derivative:
@@ -159,15 +194,19 @@ def _next_order(coarse: Stencil, fine: Stencil) -> float:
     """The h⁴ term of the coarser central difference, which extrapolation leaves in part.
 
     How fast the Taylor series falls is seen twice: from the slope to its change, and from the
-    one-sided gap to its change. Either may be small by accident, seldom both.
+    one-sided gap to its change. Either may be small by accident, seldom both. Where the gap changes
+    as much as the slope there may be a kink between the two steps, and no series: then all of the
+    change is left.
     """
     ratio = coarse.step / fine.step
     share = ratio**2 / (ratio**2 - 1.0)
     odd = share * abs(coarse.central - fine.central)  # third derivative × h² / 6
     even = share * abs(coarse.gap - ratio * fine.gap)  # fourth derivative × h³ / 12
     slope, bend = abs(fine.central), abs(coarse.gap)  # first derivative, second × h
-    decay = 6.0 * odd / (slope + bend) if odd else 0.0
-    if even:
+    if even > _ONE_SIDED * odd or not slope + bend:
+        return max(odd, even)
+    decay = 6.0 * odd / (slope + bend)
+    if even and bend + slope * decay:
         decay = max(decay, 12.0 * even / (bend + slope * np.sqrt(decay)))
     return float(max(slope * decay**2 / 120.0, odd * decay / 20.0))
 
@@ -212,7 +251,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
 def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: float) -> Derivative:
     """Every rung, down to the step where rounding leaves nothing to see."""
     rungs = {rung.step: rung for rung in known if rung.step}
-    step = scale * FIRST_STEP * _RATIO**2
+    step = scale * _COARSEST_FIRST
     steepest = 0.0
     for _ in range(_RUNGS):
         if step < finest:

@@ -70,10 +70,13 @@ class Noise:
         Absolute standard deviation, at least half an ulp of the loss.
     size : float
         The largest magnitude of the loss seen near the point.
+    slope : float
+        How fast it varies there with a parameter, each relative to its own size.
     """
 
     level: float
     size: float
+    slope: float
 
     @property
     def relative(self) -> float:
@@ -82,7 +85,11 @@ class Noise:
 
 
 def measure_noise(
-    evaluate: Evaluator, parameters: Parameters, loss: float, seed: int, spread: float = 0.0
+    evaluate: Evaluator,
+    parameters: Parameters,
+    loss: np.floating[Any],
+    seed: int,
+    spread: float = 0.0,
 ) -> Noise:
     """Noise of the loss along random lines from the point, more of them for larger models.
 
@@ -92,8 +99,8 @@ def measure_noise(
         The loss; left at its point.
     parameters : Parameters
         The point.
-    loss : float
-        The loss there.
+    loss : numpy scalar
+        The loss there, in the precision it is returned in.
     seed : int
         Seed of the lines' directions.
     spread : float
@@ -107,23 +114,27 @@ def measure_noise(
         kink or an oscillation looks like noise too, but falls with the spacing.
     """
     rng = np.random.default_rng(seed)
-    level, spacing, size = _settled(evaluate, _direction(parameters, rng), abs(loss))
+    level, spacing, size, slope = _settled(evaluate, _direction(parameters, rng), loss)
+    slopes = [slope]
     if level:
         levels = [level]
         for _ in range(min(1 + parameters.size // 32, _MOST_LINES - 1)):
             values, _ = _along(evaluate, _direction(parameters, rng), spacing)
             if np.all(np.isfinite(values)):
                 levels.append(_level_or_highest(values))
+                slopes.append(_slope(values, spacing))
         # One line's level is good to a factor of two or three; one far above may cross a kink.
         usual = [other for other in levels if other <= _CROSSING * min(levels)]
         level = float(np.sqrt(np.mean(np.square(usual))))
-    half_ulp = 0.5 * float(np.spacing(size))
-    return Noise(max(level, half_ulp, spread / 2.0), size)
+    half_ulp = 0.5 * _ulp(size, loss)
+    return Noise(max(level, half_ulp, spread / 2.0), size, max(slopes))
 
 
-def _settled(evaluate: Evaluator, direction: FloatArray, size: float) -> tuple[float, float, float]:
-    """The noise level along a line, the spacing that showed it, the largest loss met."""
-    level, spacing = np.inf, 0.0
+def _settled(
+    evaluate: Evaluator, direction: FloatArray, loss: np.floating[Any]
+) -> tuple[float, float, float, float]:
+    """The noise level along a line, the spacing that showed it, the loss's size and slope."""
+    level, spacing, slope, size = np.inf, 0.0, 0.0, abs(float(loss))
     for power in _SPACINGS:
         values, offset = _along(evaluate, direction, 2.0**power)
         if not np.all(np.isfinite(values)):
@@ -134,10 +145,19 @@ def _settled(evaluate: Evaluator, direction: FloatArray, size: float) -> tuple[f
             break  # below the loss's resolution: the coarser level stands
         found = 0.0 if repeated else _level_or_highest(values)
         if found < level:
-            level, spacing = found, 2.0**power
-        if level <= _EXPECTED_ULPS * float(np.spacing(size)):
+            level, spacing, slope = found, 2.0**power, _slope(values, 2.0**power)
+        if level <= _EXPECTED_ULPS * _ulp(size, loss):
             break
-    return (level, spacing, size) if np.isfinite(level) else (0.0, 0.0, size)
+    return (level, spacing, size, slope) if np.isfinite(level) else (0.0, 0.0, size, 0.0)
+
+
+def _ulp(size: float, like: np.floating[Any]) -> float:
+    """One unit in the last place at a size, in the precision of the loss."""
+    return float(np.spacing(like.dtype.type(size)))
+
+
+def _slope(values: FloatArray, spacing: float) -> float:
+    return abs(float(values[-1] - values[0])) / ((_POINTS - 1) * spacing)
 
 
 def _level_or_highest(values: FloatArray) -> float:
