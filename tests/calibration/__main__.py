@@ -69,7 +69,7 @@ def measure(cases: Iterable[Case]) -> Measured:
         calls = Calls(Model(case.loss, lambda p: p, case.params), parameters)
         evaluate = Evaluator(calls, parameters.values.dtype)
         with np.errstate(all="ignore"):
-            base = np.asarray(evaluate())[()]
+            base = np.asarray(evaluate()).reshape(-1)[0]
             noise = measure_noise(evaluate, parameters, base, seed=number)
         result = Sweeper(evaluate, base, noise, None).measure()
         error = np.abs(result.values - case.truth)

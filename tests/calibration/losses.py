@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -268,12 +269,20 @@ def offset(size: float) -> Iterator[Case]:
         yield traced(name, loss, params, shifted)
 
 
+def line(a: Array, x: Any) -> Any:
+    return np.sum(a @ x)
+
+
+def bowl(a: Array, x: Any) -> Any:
+    return np.sum((a @ x - 1.0) ** 2)
+
+
 def polynomials() -> Iterator[Case]:
     rng = np.random.default_rng(0)
     for seed in range(5):
         x, a = rng.standard_normal(12), rng.standard_normal((9, 12))
-        yield traced(f"linear {seed}", lambda x, a=a: np.sum(a @ x), x)
-        yield traced(f"quadratic {seed}", lambda x, a=a: np.sum((a @ x - 1.0) ** 2), x)
+        yield traced(f"linear {seed}", partial(line, a), x)
+        yield traced(f"quadratic {seed}", partial(bowl, a), x)
         yield Case(f"constant {seed}", lambda x: 3.7, x, np.zeros(12))
 
 

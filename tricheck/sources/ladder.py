@@ -20,7 +20,7 @@ from tricheck.vocabulary import Cause
 EPS = float(np.finfo(np.float64).eps)
 # Extrapolation leaves an error like h⁴ and rounding one like noise / h, equal at h⁵ ~ noise.
 _FINEST_FIRST = 2.0 * EPS**0.2
-_COARSEST_FIRST = 0.1
+_COARSEST_FIRST = 0.03
 _RATIO = 8.0
 # The noise is known from a few values, to a factor of two or so; errors of three standard
 # deviations are to be covered: those of a central difference are 0.7 noise / h each.
@@ -108,7 +108,7 @@ def first_step(noise: float, slope: float) -> float:
     Examples
     --------
     >>> round(first_step(1e-16, 1.0), 4), first_step(1e-6, 1.0), first_step(1.0, 0.0)
-    (0.0015, 0.1, 0.1)
+    (0.0015, 0.03, 0.03)
     """
     if not slope:
         return _COARSEST_FIRST
@@ -153,7 +153,7 @@ def differentiate(
     >>> bool(abs(derivative.value - 1.0) < derivative.bound < 1e-9)
     True
     """
-    rungs = [] if thorough else [probe(first), probe(first / _RATIO)]
+    rungs = [] if thorough else _inside(probe, first, finest)
     while rungs and len(rungs) <= _MOST_STEPS and _lawful(rungs):
         candidate = _extrapolated(rungs)
         coarsest, finest_yet = rungs[0].step, rungs[-1].step
@@ -168,6 +168,15 @@ def differentiate(
         else:
             return candidate
     return _whole_ladder(probe, rungs, scale, finest)
+
+
+def _inside(probe: Probe, first: float, finest: float) -> list[Stencil]:
+    """Two rungs to begin with, the coarsest that lie inside the domain of the loss."""
+    coarse = probe(first)
+    while not coarse.finite and first / _RATIO > finest:
+        first /= _RATIO
+        coarse = probe(first)
+    return [coarse, probe(first / _RATIO)]
 
 
 def _drowned(candidate: Derivative) -> bool:
