@@ -153,7 +153,61 @@ def test_json_holds_the_same_facts(tmp_path: Path) -> None:
 
 def test_json_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     path = write(tmp_path, "model.py", GOOD)
-    assert run(path, "--json", tmp_path / "no" / "where.json").exit_code == 2
+    result = run(path, "--json", tmp_path / "no" / "where.json")
+    assert result.exit_code == 2
+    assert "good" not in result.output
+
+
+def test_json_on_standard_output_stands_alone(tmp_path: Path) -> None:
+    result = run(write(tmp_path, "model.py", GOOD), "--json", "-")
+    assert [m["verdict"] for m in json.loads(result.stdout)["models"]] == ["agree"]
+    assert "good: agree" in result.stderr
+
+
+def test_what_could_not_be_checked_is_counted_and_written(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "np.load('no such file.npy')\n")
+    write(tmp_path, "b.py", BROKEN_CONTRACT)
+    write(tmp_path, "c.py", "import sys\nsys.exit(0)\n")
+    write(tmp_path, "d.py", BAD)
+    result = run(tmp_path, "--json", tmp_path / "out.json")
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[-1] == "1 model, 1 backprop, 3 not checked"
+    facts = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [m["model"] for m in facts["models"]] == ["bad"]
+    errors = [e["error"] for e in facts["errors"]]
+    assert any("a.py:3 does not import" in e for e in errors)
+    assert any("c.py:4 calls sys.exit" in e for e in errors)
+    assert {"file": (tmp_path / "b.py").as_posix(), "model": "whole"}.items() <= next(
+        e.items() for e in facts["errors"] if "model" in e
+    )
+
+
+def test_an_error_in_the_users_code_names_the_line(tmp_path: Path) -> None:
+    text = """
+        def loss(w):
+            return np.sum(w @ np.ones(3))
+        wrong = tricheck.Model(loss, lambda w: w, np.ones(2))
+    """
+    result = run(write(tmp_path, "model.py", text))
+    assert result.exit_code == 2
+    assert "model.py:5 (loss): return np.sum(w @ np.ones(3))" in result.output
+
+
+def test_an_interrupt_says_where_and_keeps_what_is_done(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + """
+    def loss(w):
+        raise KeyboardInterrupt
+    slow = tricheck.Model(loss, lambda w: w, np.ones(2))
+    """
+    )
+    result = run(write(tmp_path, "model.py", dedent(text)), "--json", tmp_path / "out.json")
+    assert result.exit_code == 130
+    assert "Interrupted while checking" in result.output
+    assert "::slow" in result.output
+    facts = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert [m["model"] for m in facts["models"]] == ["good"]
 
 
 def test_a_fixed_step_is_blamed_when_it_is_to_blame(tmp_path: Path) -> None:

@@ -187,13 +187,16 @@ def _measure(
     evaluate = Evaluator(calls, calls.parameters.values.dtype)
     with np.errstate(all="ignore"):  # displaced points may leave the domain
         base = _base(evaluate, point)
-        noise = measure_noise(evaluate, calls.parameters, base, seed, point.spread)
+        noise = measure_noise(evaluate, calls.parameters, base, seed)
+    if not noise.is_rounding and not point.spread and (spread := contract.repeated_spread(calls)):
+        point = contract.found_random(point, spread)
+    noise = noise.at_least(point.spread / 2)
     sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
-    third, notes = references.find(reference, calls, noise.relative, seed)
+    third, notes = references.find(reference, calls, noise, seed)
     evidence = Evidence(
         calls.parameters,
         point,
-        backprop.measure(calls, point, noise.relative, seed),
+        backprop.measure(calls, point, noise, seed),
         sweeper.measure(),
         third,
         backprop.unrepeatable(calls, point),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tricheck.report import Report
     from tricheck.targets import Target
 
-OK, WRONG, USAGE, INCONCLUSIVE = 0, 1, 2, 3
+OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
+_STDOUT = Path("-")
 _COLOURS = {
     "good": "green",
     "bad": "red",
@@ -75,9 +76,9 @@ def main() -> None:
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write the same facts as JSON.",
+    help="Write the same facts as JSON; - for standard output.",
 )
 def check(
     targets: tuple[str, ...],
@@ -97,6 +98,7 @@ def check(
       1  backprop, the reference or both are blamed
       2  a usage error, or a model that breaks its contract
       3  inconclusive
+      130  interrupted
 
     \b
     Examples
@@ -109,37 +111,77 @@ def check(
         "reference": None if reference == "none" else reference,
         "seed": seed,
     }
-    reports: list[tuple[Target, Report]] = []
-    broken = False
-    for target in _all_targets(targets, recursive):
-        try:
-            report = _check(target, options)
-        except ModelError as error:
-            broken = True
-            _say(f"{target.path}::{target.model.name}: {error}")
-            continue
-        reports.append((target, report))
-        _print(report)
+    _refuse_unwritable(json_file)
+    run = _Run(to_stderr=json_file == _STDOUT)
+    interrupted = False
+    try:
+        for target in _all_targets(targets, recursive, run):
+            run.check(target, options)
+    except KeyboardInterrupt:
+        interrupted = True
     if json_file is not None:
-        _write_json(json_file, reports)
-    _summary([report for _, report in reports])
-    sys.exit(USAGE if broken else _exit_code([report for _, report in reports]))
+        _write_json(json_file, run)
+    run.summarize(interrupted)
+    sys.exit(INTERRUPTED if interrupted else run.exit_code)
 
 
-def _all_targets(texts: tuple[str, ...], recursive: bool) -> list[Target]:
+class _Run:
+    """The outcomes of one run, printed as they come."""
+
+    def __init__(self, *, to_stderr: bool) -> None:
+        self.to_stderr = to_stderr
+        self.reports: list[tuple[Target, Report]] = []
+        self.errors: list[dict[str, str]] = []
+        self.current = ""
+
+    def check(self, target: Target, options: dict[str, Any]) -> None:
+        import tricheck
+
+        self.current = f"{target.path}::{target.model.name}"
+        try:
+            report = tricheck.check(target.model, **options)
+        except ModelError as error:
+            self.fail(str(error), file=target.path.as_posix(), model=target.model.title)
+        else:
+            self.reports.append((target, report))
+            _print(report, self.to_stderr)
+
+    def fail(self, message: str, **where: str) -> None:
+        place = "::".join(where.values())
+        click.echo(f"Error: {place + ': ' if place else ''}{message}\n", err=True)
+        self.errors.append({**where, "error": message})
+
+    @property
+    def exit_code(self) -> int:
+        return USAGE if self.errors else _exit_code([report for _, report in self.reports])
+
+    def summarize(self, interrupted: bool) -> None:
+        if interrupted:
+            click.echo(f"Interrupted while checking {self.current}.", err=True)
+        if interrupted or len(self.reports) + len(self.errors) > 1:
+            click.echo(", ".join(self._counted()), err=self.to_stderr)
+
+    def _counted(self) -> Iterator[str]:
+        models = len(self.reports)
+        yield f"{models} model{'s' if models != 1 else ''}"
+        for verdict in Verdict:
+            if count := sum(report.verdict is verdict for _, report in self.reports):
+                yield f"{count} {verdict.value}"
+        if self.errors:
+            yield f"{len(self.errors)} not checked"
+
+
+def _all_targets(texts: tuple[str, ...], recursive: bool, run: _Run) -> list[Target]:
     from tricheck.targets import TargetError, find
 
+    broken: list[TargetError] = []
     try:
-        found = [target for text in texts for target in find(text, recursive=recursive)]
+        found = [t for text in texts for t in find(text, recursive=recursive, errors=broken)]
     except TargetError as error:
         raise click.UsageError(str(error)) from error
+    for problem in broken:
+        run.fail(str(problem))
     return list({(t.path.resolve(), t.model.name): t for t in found}.values())
-
-
-def _check(target: Target, options: dict[str, Any]) -> Report:
-    import tricheck
-
-    return tricheck.check(target.model, **options)
 
 
 def _exit_code(reports: list[Report]) -> int:
@@ -149,14 +191,24 @@ def _exit_code(reports: list[Report]) -> int:
     return INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else OK
 
 
-def _write_json(file: Path, reports: list[tuple[Target, Report]]) -> None:
+def _refuse_unwritable(file: Path | None) -> None:
+    """Before the work, not after it."""
+    if file is not None and file != _STDOUT and not file.parent.is_dir():
+        raise click.UsageError(f"--json {file}: there is no directory {file.parent}")
+
+
+def _write_json(file: Path, run: _Run) -> None:
     models = [
         {"file": target.path.as_posix(), **json.loads(report.to_json())}
-        for target, report in reports
+        for target, report in run.reports
     ]
-    text = json.dumps({"models": models}, indent=2, ensure_ascii=False, allow_nan=False)
+    facts = {"models": models, "errors": run.errors}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if file == _STDOUT:
+        click.echo(text, nl=False)
+        return
     try:
-        file.write_text(text + "\n", encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"--json {file}: {error.strerror}") from error
 
@@ -164,13 +216,13 @@ def _write_json(file: Path, reports: list[tuple[Target, Report]]) -> None:
 # --- printing -----------------------------------------------------------------------------------
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, to_stderr: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
     from tricheck.report.text import lines, to_ascii
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
     ascii_only = not _can_show(console.file)
     for line in lines(report):
         text = Text()
@@ -187,19 +239,3 @@ def _can_show(stream: IO[str]) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _summary(reports: list[Report]) -> None:
-    if len(reports) > 1:
-        click.echo(", ".join(_counted(reports)))
-
-
-def _counted(reports: list[Report]) -> Iterator[str]:
-    yield f"{len(reports)} models"
-    for verdict in Verdict:
-        if count := sum(report.verdict is verdict for report in reports):
-            yield f"{count} {verdict.value}"
-
-
-def _say(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)

@@ -7,18 +7,20 @@ check can go on, on copies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tricheck.calls import Calls, read_loss, same_arrays
 from tricheck.errors import ModelError
+from tricheck.location import user_line
 from tricheck.parameters import FloatArray, ShapeError
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 # Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
 _REPEAT_ULPS = 64
+_REPEATS = 8
 
 
 @dataclass(frozen=True)
@@ -61,20 +63,39 @@ def inspect(calls: Calls) -> Point:
     loss = _loss_at_point(calls, findings)
     repeats = [_loss_at_point(calls, findings)]
     gradient, shape_errors, eps = _gradient_at_point(calls, findings)
-    after = _loss_at_point(calls, findings)
+    repeats.append(_loss_at_point(calls, findings))
     second_gradient, _, _ = _gradient_at_point(calls, findings)
-    if _differ(loss, repeats[0]):
-        repeats += [_loss_at_point(calls, findings) for _ in range(4)]
-    values = np.array([loss, *repeats], dtype=np.float64)
-    spread = float(np.ptp(values)) if _differ(loss, repeats[0]) else 0.0
-    stateful = spread == 0.0 and _differ(loss, after)
+    repeats.append(_loss_at_point(calls, findings))
+    changed = any(_differ(loss, other) for other in repeats)
+    spread = repeated_spread(calls) if changed else 0.0
     if spread:
-        findings.append(_random(values, spread))
-    if stateful:
+        findings.append(_random(spread))
+    elif changed:
+        after = next(other for other in repeats if _differ(loss, other))
         findings.append(_stateful(loss, after))
     return Point(
-        loss, spread, gradient, second_gradient, eps, shape_errors, stateful, _distinct(findings)
+        loss,
+        spread,
+        gradient,
+        second_gradient,
+        eps,
+        shape_errors,
+        changed and not spread,
+        _distinct(findings),
     )
+
+
+def repeated_spread(calls: Calls) -> float:
+    """How far calls in a row at the same point lie apart; 0 for a deterministic loss."""
+    values = [calls.loss(calls.parameters.values, native=True) for _ in range(_REPEATS)]
+    if not any(_differ(values[0], other) for other in values):
+        return 0.0
+    return float(max(values) - min(values))
+
+
+def found_random(point: Point, spread: float) -> Point:
+    """The same point, its loss found to be random after all."""
+    return replace(point, spread=spread, findings=[*point.findings, _random(spread)])
 
 
 def _loss_at_point(calls: Calls, findings: list[Finding]) -> np.floating[Any]:
@@ -123,7 +144,11 @@ def _watched(
 
 
 def _raised(who: str, calls: Calls, error: Exception) -> str:
+    line = user_line(error)
     message = f"{who}(params, *args) raised {type(error).__name__}: {error}"
+    message += f" (at {line})" if line else ""
+    if len(calls.model.args) == 1 and isinstance(error, TypeError):
+        message += "; args has one entry: pass a tuple with one entry per argument"
     numbers = isinstance(calls.model.params, list) and calls.parameters.has_scalars
     if numbers:
         message += "; params is a list of numbers, so a list was handed over: pass np.array(params)"
@@ -141,13 +166,13 @@ def _distinct(findings: list[Finding]) -> list[Finding]:
     return list({(f.cause, f.source, f.message): f for f in findings}.values())
 
 
-def _random(values: FloatArray, spread: float) -> Finding:
+def _random(spread: float) -> Finding:
     return Finding(
         Cause.NONDETERMINISTIC,
-        f"The loss gives different values at the same point: {values[0]:.10g}, then "
-        f"{values[1]:.10g} (spread {spread:.1e}). Seed its random generator inside the loss.",
+        f"The loss gives different values at the same point, {spread:.1e} apart. Seed its random "
+        "generator inside the loss.",
         severity=Severity.WARNING,
-        evidence={"spread": spread, "first": float(values[0]), "second": float(values[1])},
+        evidence={"spread": spread},
     )
 
 

@@ -26,5 +26,5 @@ class GradientMismatch(AssertionError):  # noqa: N818 - it is no error of the pr
     """
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"\n{report}")
+        super().__init__(str(report))
         self.report = report

@@ -11,12 +11,12 @@ from tricheck.contract import Point
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
+from tricheck.sources.ladder import Kink
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
 # Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
 _CANCELLED = 2.0**10 * float(np.finfo(np.float64).eps)
-_QUIET = 2.0**-40
 
 
 @dataclass(frozen=True)
@@ -116,15 +116,22 @@ def _admissible(evidence: Evidence) -> BoolArray:
 
     A backprop's own bound is no measure here: one ulp beside a kink it takes the other branch.
     """
-    slopes = evidence.difference.slopes
-    low, high = np.minimum(*slopes.T), np.maximum(*slopes.T)
-    slack = SHARP * np.maximum(np.abs(low), np.abs(high)) + evidence.difference.noise.level
     admissible = np.ones(evidence.parameters.size, dtype=bool)
-    for source in (evidence.backprop, evidence.reference):
-        if source is not None:
-            inside = (source.values >= low - slack) & (source.values <= high + slack)
-            admissible &= inside | ~source.finite
+    sources = [s for s in (evidence.backprop, evidence.reference) if s is not None]
+    for position in np.flatnonzero(evidence.difference.kinks):
+        kink = evidence.difference.entries[position].kink
+        values = [float(source.values[position]) for source in sources]
+        admissible[position] = all(admits(kink, value) for value in values if np.isfinite(value))
     return admissible
+
+
+def admits(kink: Kink | None, value: float) -> bool:
+    """Whether a value lies between the one-sided slopes, given their error."""
+    if kink is None:
+        return False
+    low, high = sorted((kink.backward, kink.forward))
+    slack = kink.error + SHARP * max(abs(low), abs(high))
+    return low - slack <= value <= high + slack
 
 
 def _cancelled(evidence: Evidence) -> BoolArray:
@@ -143,7 +150,7 @@ def _cancelled(evidence: Evidence) -> BoolArray:
 
 def _seen_flat(evidence: Evidence) -> BoolArray:
     """Where a finite difference of zero means something: it would have seen the others' size."""
-    quiet = evidence.difference.noise.relative <= _QUIET
+    quiet = evidence.difference.noise.is_rounding
     overall = float(np.nanmax(np.abs(evidence.backprop.values), initial=0.0))
     return quiet | (evidence.difference.bounds <= SHARP * overall)
 

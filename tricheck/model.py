@@ -72,7 +72,7 @@ class Model:
                 "gradient(params, *args), or True when loss returns (loss, gradient)"
             )
         if not isinstance(self.args, tuple):
-            # scipy.optimize wraps a lone argument as well
+            # As scipy.optimize does; a list is one argument too.
             object.__setattr__(self, "args", (self.args,))
         if not isinstance(self.kwargs, Mapping):
             raise ModelError(

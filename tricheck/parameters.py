@@ -271,7 +271,8 @@ def _as_parameter(name: str, value: Any) -> npt.NDArray[Any]:
         )
     array = np.asarray(value)
     if array.dtype.kind != "f":
-        hint = f"pass {name}.astype(float)" if array.dtype.kind in "iub" else "pass real floats"
+        whole = f"pass {name}.astype(float)" if array.ndim else "write it as a float, like 3.0"
+        hint = whole if array.dtype.kind in "iub" else "pass real floats"
         raise ModelError(
             f"parameter {name!r} has dtype {array.dtype}, expected a floating-point dtype, for no "
             f"small step exists otherwise: {hint}"

@@ -35,8 +35,18 @@ class Target:
     model: Model
 
 
-def find(text: str, *, recursive: bool = False) -> list[Target]:
+def find(
+    text: str, *, recursive: bool = False, errors: list[TargetError] | None = None
+) -> list[Target]:
     """The models that a target names: a file, a directory, or ``file.py::name``.
+
+    Parameters
+    ----------
+    text : str
+    recursive : bool
+        Look into the folders of a directory too.
+    errors : list, optional
+        Takes what is wrong with single files of a directory, so that the others are still found.
 
     Raises
     ------
@@ -50,7 +60,13 @@ def find(text: str, *, recursive: bool = False) -> list[Target]:
     if path.is_dir():
         if separator:
             raise TargetError(f"{text}: {path_text} is a directory; name a file before '::'")
-        return _in_directory(path, recursive)
+        broken: list[TargetError] = []
+        targets = _in_directory(path, recursive, broken)
+        if broken and errors is None:
+            raise broken[0]
+        if errors is not None:
+            errors += broken
+        return targets
     models = models_in(path)
     if not separator:
         return models
@@ -60,10 +76,15 @@ def find(text: str, *, recursive: bool = False) -> list[Target]:
     return chosen
 
 
-def _in_directory(path: Path, recursive: bool) -> list[Target]:
+def _in_directory(path: Path, recursive: bool, errors: list[TargetError]) -> list[Target]:
     files = sorted(path.rglob("*.py") if recursive else path.glob("*.py"))
-    targets = [t for file in files if _mentions_tricheck(file) for t in models_in(file, some=False)]
-    if not targets:
+    targets: list[Target] = []
+    for file in filter(_mentions_tricheck, files):
+        try:
+            targets += models_in(file, some=False)
+        except TargetError as error:
+            errors.append(error)
+    if not targets and not errors:
         deeper = "" if recursive else "; -r looks into its folders too"
         raise TargetError(f"{path}: no file in this directory holds a tricheck.Model{deeper}")
     return targets
@@ -115,6 +136,11 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except ModelError as error:
         raise TargetError(f"{path}: {error}") from error
+    except SystemExit as error:
+        raise TargetError(
+            f"{path}{_line(error, path)} calls sys.exit when it is imported: put that under "
+            'if __name__ == "__main__":'
+        ) from error
     except Exception as error:
         raise TargetError(
             f"{path}{_line(error, path)} does not import: {type(error).__name__}: {error}"
@@ -135,13 +161,13 @@ def _importable(path: Path) -> tuple[Path, str]:
     return folder, ".".join(parts)
 
 
-def _line(error: Exception, path: Path) -> str:
+def _line(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f":{error.lineno}"
     return next(reversed(list(_lines(error, path))), "")
 
 
-def _lines(error: Exception, path: Path) -> Iterator[str]:
+def _lines(error: BaseException, path: Path) -> Iterator[str]:
     trace: Any = error.__traceback__
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).name == path.name:

@@ -59,7 +59,7 @@ _WORST_FIRST = (
 
 _SENTENCES = {
     Verdict.AGREE: "All sources agree within their bounds.",
-    Verdict.BACKPROP: "The hand-written backprop is wrong: every other source contradicts it.",
+    Verdict.BACKPROP: "The hand-written backprop is wrong.",
     Verdict.FINITE_DIFFERENCE: "Backprop is not at fault: the finite difference is too imprecise.",
     Verdict.REFERENCE: "The reference is wrong; backprop and the finite difference agree.",
     Verdict.BACKPROP_AND_REFERENCE: (

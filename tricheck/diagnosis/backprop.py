@@ -134,21 +134,23 @@ def _explain(block: Block, entries: list[Index], factors: dict[str, float]) -> F
             {"wrong": float(len(entries)), "of": float(block.truth.size)},
             entries,
         )
-    error = np.abs(block.backprop - block.truth)
-    size = float(np.linalg.norm(error) / (np.linalg.norm(block.truth) or 1.0))
+    known = np.isfinite(block.truth)
+    error = np.abs(block.backprop - block.truth)[known]
+    size = float(np.linalg.norm(error) / (np.linalg.norm(block.truth[known]) or 1.0))
     if size < _CLOSE:
         return _finding(
             block,
             Cause.APPROXIMATE,
-            f"Right to {size:.1e} of the block's norm, which rounding does not explain: look for "
-            "an approximated function, a constant with few digits or a cast.",
+            f"Right to {size:.1e} of its norm, which rounding does not explain: look for an "
+            "approximated function, a constant with few digits, a cast, or an epsilon or solver "
+            "tolerance in the loss that backprop leaves out.",
             {"relative_error": size},
             entries,
         )
     return _finding(
         block,
         Cause.UNKNOWN,
-        f"Off by {size:.1e} of the block's norm, in no pattern that tricheck knows.",
+        f"Off by {size:.1e} of the gradient's norm, in no pattern that tricheck knows.",
         {"relative_error": size},
         entries,
     )

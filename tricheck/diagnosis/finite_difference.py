@@ -4,32 +4,96 @@ from __future__ import annotations
 
 import numpy as np
 
-from tricheck.facts import Evidence
+from tricheck.facts import Evidence, admits
 from tricheck.parameters import Leaf
+from tricheck.sources.ladder import Derivative, Kink
 from tricheck.verdict import SHARP
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 # The tutorials call a check passed below this relative error, so a step that costs more is named.
 _TUTORIAL = 1e-7
-_FLOAT64_NOISE = 2.0**-40
 _BALANCE = 8.0
+Numbers = dict[str, float | str | list[str]]
 
 
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
     findings = []
     for leaf in evidence.parameters.leaves:
-        if verdicts[leaf.name] is Verdict.NONDIFFERENTIABLE or _kinked(evidence, leaf):
-            findings.append(_kink(evidence, leaf))
-        elif verdicts[leaf.name] is Verdict.FINITE_DIFFERENCE:
+        kinked = _kinked(evidence, leaf)
+        at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
+        if at_point:
+            findings.append(_kink_at_point(evidence, leaf, at_point))
+        elif kinked:
+            findings.append(_kink_beside(evidence, leaf, kinked))
+        if verdicts[leaf.name] is Verdict.FINITE_DIFFERENCE:
             findings.append(_imprecise(evidence, leaf, Severity.WARNING))
         elif evidence.difference.fixed_step is not None and _costly(evidence, leaf):
             findings.append(_imprecise(evidence, leaf, Severity.NOTE))
     return findings
 
 
-def _kinked(evidence: Evidence, leaf: Leaf) -> bool:
-    return bool(np.any(evidence.difference.kinks[leaf.place]))
+# --- kinks --------------------------------------------------------------------------------------
+
+
+def _kinked(evidence: Evidence, leaf: Leaf) -> list[int]:
+    """Positions whose stencils met a kink."""
+    entries = evidence.difference.entries
+    return [i for i in range(leaf.start, leaf.stop) if entries[i].kink is not None]
+
+
+def _kink_of(evidence: Evidence, position: int) -> Kink:
+    kink = evidence.difference.entries[position].kink
+    assert kink is not None
+    return kink
+
+
+def _kink_at_point(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Finding:
+    kink = _kink_of(evidence, positions[0])
+    index = leaf.index(positions[0] - leaf.start)
+    sources = [evidence.backprop, *([evidence.reference] if evidence.reference else [])]
+    admissible = [s.source.value for s in sources if admits(kink, float(s.values[positions[0]]))]
+    return Finding(
+        Cause.KINK,
+        f"At {leaf.name}{list(index)} the slope is {kink.backward:.6g} from the left and "
+        f"{kink.forward:.6g} from the right: every value between is a fair answer. Move the point "
+        "off the kink.",
+        Source.FINITE_DIFFERENCE,
+        leaf.name,
+        [leaf.index(i - leaf.start) for i in positions],
+        Severity.WARNING,
+        {
+            "backward_slope": kink.backward,
+            "forward_slope": kink.forward,
+            "slope_error": kink.error,
+            "distance": 0.0,
+            "admissible": admissible,
+        },
+    )
+
+
+def _kink_beside(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Finding:
+    nearest = min(positions, key=lambda i: _kink_of(evidence, i).distance)
+    kink = _kink_of(evidence, nearest)
+    index = leaf.index(nearest - leaf.start)
+    return Finding(
+        Cause.KINK,
+        f"A kink lies about {kink.distance:.0e} from {leaf.name}{list(index)}, where the slope "
+        f"changes by {abs(kink.forward - kink.backward):.1e}: a step beyond it gives a wrong "
+        "slope. Smaller steps were used.",
+        Source.FINITE_DIFFERENCE,
+        leaf.name,
+        [leaf.index(i - leaf.start) for i in positions],
+        Severity.NOTE,
+        {
+            "backward_slope": kink.backward,
+            "forward_slope": kink.forward,
+            "distance": kink.distance,
+        },
+    )
+
+
+# --- imprecision --------------------------------------------------------------------------------
 
 
 def _costly(evidence: Evidence, leaf: Leaf) -> bool:
@@ -40,54 +104,82 @@ def _costly(evidence: Evidence, leaf: Leaf) -> bool:
 
 def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     difference = evidence.difference
-    place = leaf.place
-    offset = int(np.argmax(difference.bounds[place]))
-    position = leaf.start + offset
+    position = leaf.start + int(np.argmax(difference.bounds[leaf.place]))
     entry = difference.entries[position]
-    bound = entry.bound
-    largest = float(evidence.largest[position])
-    cause = _cause(evidence, position)
-    numbers: dict[str, float | str | list[str]] = {
-        "bound": bound,
-        "largest_entry": largest,
-        "step": entry.step,
-        "truncation": entry.truncation,
-        "rounding": entry.rounding,
-        "noise": difference.noise.level,
-    }
+    cause = _cause(evidence, entry)
     message = _WORDS[cause].format(
-        bound=bound,
+        bound=entry.bound,
         step=entry.step,
         noise=difference.noise.level,
-        largest=largest,
+        largest=float(evidence.largest[position]),
         loss=difference.noise.size,
+        jump=entry.jump,
+        where=_where_precision_is_lost(evidence),
     )
-    if difference.fixed_step is not None:
+    numbers = _numbers(evidence, position)
+    if difference.fixed_step is not None and np.isfinite(difference.best_steps[position]):
         better = float(difference.best_steps[position])
         numbers["better_step"] = better
-        if np.isfinite(better):
-            message += f" A step of {better:.0e} would do; without a fixed step it is chosen."
-    bad = difference.bounds[place] > SHARP * evidence.largest[place]
-    entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)] or [leaf.index(offset)]
+        message += f" A step of {better:.0e} would do; without a fixed step it is chosen."
+    bad = difference.bounds[leaf.place] > SHARP * evidence.largest[leaf.place]
+    entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)]
+    entries = entries or [leaf.index(position - leaf.start)]
     return Finding(cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers)
 
 
-def _cause(evidence: Evidence, position: int) -> Cause:
+def _cause(evidence: Evidence, entry: Derivative) -> Cause:
     difference = evidence.difference
-    entry = difference.entries[position]
     if entry.trouble is not None:
         return entry.trouble
     # A chosen step balances the two: it is large only because rounding forbids a smaller one.
     balanced = 1.0 if difference.fixed_step is not None else _BALANCE
     if entry.truncation > balanced * entry.rounding:
         return Cause.TRUNCATION
-    relative = difference.noise.relative
-    if relative <= _FLOAT64_NOISE:
+    if difference.noise.is_rounding:
         return Cause.ROUND_OFF
-    low = any(leaf.dtype.itemsize < 8 for leaf in evidence.parameters.leaves)
-    if (low or evidence.point.loss.dtype.itemsize < 8) and relative < 1e-5:
-        return Cause.LOW_PRECISION
-    return Cause.NOISE
+    return Cause.LOW_PRECISION if _is_low_precision(evidence) else Cause.NOISE
+
+
+def _is_low_precision(evidence: Evidence) -> bool:
+    """Whether the noise is what arithmetic in float32 or float16 makes."""
+    if evidence.point.spread:
+        return False
+    relative = evidence.difference.noise.relative
+    single = float(np.finfo(np.float32).eps)
+    returned = float(np.finfo(evidence.point.loss.dtype).eps)
+    return relative < 64.0 * max(single, returned) and (
+        returned >= single or _is_single(evidence) or relative > single / 64.0
+    )
+
+
+def _is_single(evidence: Evidence) -> bool:
+    return any(leaf.dtype.itemsize < 8 for leaf in evidence.parameters.leaves)
+
+
+def _where_precision_is_lost(evidence: Evidence) -> str:
+    if evidence.difference.noise.is_rounding:
+        return "nowhere"
+    if evidence.point.loss.dtype.itemsize < 8:
+        return f"the returned value is {evidence.point.loss.dtype}"
+    return "inside the loss"
+
+
+def _numbers(evidence: Evidence, position: int) -> Numbers:
+    difference = evidence.difference
+    entry = difference.entries[position]
+    return {
+        "bound": entry.bound,
+        "largest_entry": float(evidence.largest[position]),
+        "step": entry.step,
+        "truncation": entry.truncation,
+        "rounding": entry.rounding,
+        "noise": difference.noise.level,
+        "relative_noise": difference.noise.relative,
+        "random": str(bool(evidence.point.spread)).lower(),
+        "loss_dtype": str(evidence.point.loss.dtype),
+        "precision_lost": _where_precision_is_lost(evidence),
+        **({"jump": entry.jump} if entry.jump else {}),
+    }
 
 
 _WORDS = {
@@ -103,30 +195,15 @@ _WORDS = {
         "draw): that leaves ±{bound:.1e}."
     ),
     Cause.LOW_PRECISION: (
-        "The loss is computed in low precision, to about {noise:.1e}: that leaves ±{bound:.1e}. "
-        "Compute it in float64 to know more."
+        "The loss is computed in low precision ({where}), to about {noise:.1e}: that leaves "
+        "±{bound:.1e}. Compute it in float64 to know more."
     ),
     Cause.STEP_BELOW_ULP: "The step is below one ulp of the parameter: x + h is x.",
     Cause.DOMAIN: (
         "The stencil leaves the domain of the loss, which turns non-finite beside the point."
     ),
-    Cause.JUMP: "The loss jumps at the point (a floor, an argmax, a comparison): no slope exists.",
-    Cause.KINK: "A kink lies at the point: the one-sided slopes differ.",
+    Cause.JUMP: (
+        "The loss jumps by {jump:.1e} at the point (a floor, an argmax, a comparison): no slope "
+        "exists there."
+    ),
 }
-
-
-def _kink(evidence: Evidence, leaf: Leaf) -> Finding:
-    difference = evidence.difference
-    kinked = np.flatnonzero(difference.kinks[leaf.place])
-    backward, forward = difference.slopes[leaf.start + int(kinked[0])]
-    index = leaf.index(int(kinked[0]))
-    return Finding(
-        Cause.KINK,
-        f"At {leaf.name}{list(index)} the slope is {backward:.6g} from the left and {forward:.6g} "
-        "from the right: every value between is a fair answer. Move the point off the kink.",
-        Source.FINITE_DIFFERENCE,
-        leaf.name,
-        [leaf.index(int(i)) for i in kinked],
-        Severity.WARNING,
-        {"backward_slope": float(backward), "forward_slope": float(forward)},
-    )

@@ -23,7 +23,8 @@ def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
     against = evidence.reference if evidence.reference is not None else evidence.difference
     bounds = (evidence.backprop.bounds + against.bounds)[place]
     largest = float(evidence.largest[leaf.start])
-    return float(np.max(bounds)) / largest if largest else float("inf")
+    seen = float(np.max(bounds)) / largest if largest else float("inf")
+    return max(seen, evidence.rtol)
 
 
 def blind_spots(
@@ -33,8 +34,8 @@ def blind_spots(
     return [
         BlindSpot(
             "vanishing-gradient",
-            f"The gradient in {leaf.name} vanishes at this point, so every error that scales with "
-            "it is invisible here. Check at another point too.",
+            "The gradient vanishes at this point, so every error that scales with it is invisible "
+            "here.",
             leaf.name,
         )
         for leaf in evidence.parameters.leaves

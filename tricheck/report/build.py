@@ -59,6 +59,7 @@ def _pair_report(pair: Pair, estimates: dict[Source, Estimate], leaf: Leaf) -> P
         pair.first,
         pair.second,
         bool(np.all(pair.agree[leaf.place])),
+        bool(np.all(pair.within_bounds[leaf.place])),
         float(pair.differences[position]),
         float(pair.bounds[position]),
         leaf.index(position - leaf.start),

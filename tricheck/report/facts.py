@@ -19,7 +19,9 @@ class PairReport:
     ----------
     first, second : Source
     agree : bool
-        Whether every entry agrees.
+        Whether every entry agrees, within its bound or the user's `rtol`.
+    within_bounds : bool
+        Whether every entry agrees within its bound alone.
     difference, bound : float
         At the entry whose difference is largest relative to its bound; NaN and infinity where
         nothing could be compared.
@@ -32,6 +34,7 @@ class PairReport:
     first: Source
     second: Source
     agree: bool
+    within_bounds: bool
     difference: float
     bound: float
     entry: Index

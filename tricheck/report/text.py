@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tricheck.parameters import Index
 from tricheck.report.facts import PairReport, ParameterReport, Report
-from tricheck.vocabulary import Finding, Severity, Source, Verdict
+from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 WIDTH = 80
 _NAME_WIDTH = 11
@@ -61,8 +61,9 @@ _NEXT = {
     ),
 }
 # What a terminal that cannot show these characters gets instead; every pair keeps its width.
-_ASCII = str.maketrans({"✓": "+", "✗": "x", "‖": "|", "−": "-", "≤": "<", "±": "~", "×": "x",
-                        "→": ">", "²": "2", "½": ".", "·": "-", "é": "e"})  # fmt: skip
+_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "‖": "|", "−": "-", "≤": "<", "≈": "~", "±": "~", "×": "x", "²": "2"}
+)
 
 
 def to_text(report: Report) -> str:
@@ -78,7 +79,7 @@ def to_ascii(text: str) -> str:
     >>> to_ascii("3.1e-12 ≤ 4.0e-12 ✓")
     '3.1e-12 < 4.0e-12 +'
     """
-    return text.translate(_ASCII).encode("ascii", "replace").decode()
+    return text.replace(" ± ", " +-").translate(_ASCII).encode("ascii", "replace").decode()
 
 
 def lines(report: Report) -> Iterator[Line]:
@@ -96,8 +97,8 @@ def lines(report: Report) -> Iterator[Line]:
     yield from _worst_entries(report)
     for finding, names in _grouped(report.findings):
         yield from _finding(finding, names)
-    for spot in report.blind_spots:
-        yield from _wrapped(f"blind spot: {spot.message}", indent=2, style="doubtful")
+    for message, where in _spots(report):
+        yield from _wrapped(f"{where}: {message}", indent=2, lead="blind spot: ", style="doubtful")
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
 
@@ -141,7 +142,8 @@ def _row(parameter: ParameterReport, columns: list[str], width: int) -> Iterator
 def _cell(pair: PairReport) -> str:
     if math.isnan(pair.difference):
         return "not comparable"
-    return f"{_short(pair.difference)} {'≤' if pair.agree else '>'} {_short(pair.bound)}"
+    sign = "≤" if pair.within_bounds else "≈" if pair.agree else ">"
+    return f"{_short(pair.difference)} {sign} {_short(pair.bound)}"
 
 
 def _short(number: float) -> str:
@@ -194,8 +196,15 @@ def _entry(parameter: ParameterReport) -> str:
         f"{_SOURCE_WORDS[source]} {_value(source, parameter)}"
         + (f" ± {_short(bounds[source])}" if math.isfinite(bounds[source]) else "")
         for source in values
+        if not (math.isnan(values[source]) and _misshapen(parameter))
     ]
     return f"worst {entry_name(parameter.name, parameter.worst.entry)}: " + ", ".join(parts)
+
+
+def _misshapen(parameter: ParameterReport) -> bool:
+    """Whether backprop has no values to show, being of another shape."""
+    pairs = parameter.pairs.values()
+    return all(math.isnan(p.relative_error) for p in pairs if p.first is Source.BACKPROP)
 
 
 def _value(source: Source, parameter: ParameterReport) -> str:
@@ -252,10 +261,28 @@ def _finding(finding: Finding, names: list[str]) -> Iterator[Line]:
     )
 
 
+def _spots(report: Report) -> Iterator[tuple[str, str]]:
+    """Blind spots that say the same of several parameters, said once."""
+    groups: dict[str, list[str]] = {}
+    for spot in report.blind_spots:
+        groups.setdefault(spot.message, []).append(spot.parameter or "the model")
+    for message, names in groups.items():
+        yield message, ", ".join(names)
+
+
 def _next(report: Report) -> str:
+    if report.verdict is Verdict.AGREE and report.blind_spots:
+        return "Nothing to mend here; check at another point for what is blind at this one."
+    if report.verdict is Verdict.INCONCLUSIVE and _only_kinks(report):
+        return _NEXT[Verdict.NONDIFFERENTIABLE].format(names="the point")
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
     shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
     return _NEXT[report.verdict].format(names=shown)
+
+
+def _only_kinks(report: Report) -> bool:
+    causes = {finding.cause for finding in report.findings}
+    return Cause.KINK in causes and Cause.NONDETERMINISTIC not in causes
 
 
 def _footer(report: Report) -> Iterator[Line]:
@@ -263,10 +290,14 @@ def _footer(report: Report) -> Iterator[Line]:
     step = "steps chosen per entry" if report.step is None else f"fixed step {report.step:g}"
     reference = report.reference or "none"
     seen = max(p.sensitivity for p in report.parameters.values())
+    sure = (
+        f"; errors above {_short(seen)} of a parameter's largest entry were sure to be seen"
+        if math.isfinite(seen)
+        else ""
+    )
     yield from _wrapped(
         f"{counts['loss']} loss, {counts['gradient']} gradient and {counts['reference']} reference "
-        f"evaluations; reference: {reference}; {step}; seed {report.seed}; an error of "
-        f"{_short(seen)} of a parameter's largest entry would have been seen",
+        f"evaluations; reference: {reference}; {step}; seed {report.seed}{sure}",
         indent=2,
         style="faint",
     )

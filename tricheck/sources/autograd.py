@@ -11,6 +11,7 @@ import numpy as np
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
+from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate, bounded
 
 _DISPLACED = 2
@@ -23,7 +24,7 @@ class Autograd:
 
     loss: Callable[..., Any]
 
-    def measure(self, calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+    def measure(self, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
         """The gradient of this loss, and whether its value is the model's."""
         return _measure(self.loss, calls, noise, seed, traced=False)
 
@@ -67,7 +68,7 @@ def autograd(loss: Callable[..., Any]) -> Autograd:
     return Autograd(loss)
 
 
-def measure(calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     """The gradient of the model's own loss."""
 
     def loss(structure: Any, *args: Any, **kwargs: Any) -> Any:
@@ -78,7 +79,7 @@ def measure(calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
 
 
 def _measure(
-    loss: Callable[..., Any], calls: Calls, noise: float, seed: int, *, traced: bool
+    loss: Callable[..., Any], calls: Calls, noise: Noise, seed: int, *, traced: bool
 ) -> ReferenceEstimate:
     # autograd is imported with the first trace, to keep `import tricheck` light
     from tricheck.tracing.reverse import value_and_gradient
@@ -108,7 +109,7 @@ def _same_loss(
     run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
     value: np.floating[Any],
     calls: Calls,
-    noise: float,
+    noise: Noise,
     seed: int,
 ) -> bool:
     """Whether the differentiated loss has the plain loss's value, here and a little away."""
@@ -128,7 +129,7 @@ def _same_loss(
     return True
 
 
-def _close(first: np.floating[Any], second: np.floating[Any], relative_noise: float) -> bool:
+def _close(first: np.floating[Any], second: np.floating[Any], noise: Noise) -> bool:
     size = max(abs(float(first)), abs(float(second)))
-    allowed = _VALUE_ULPS * float(np.spacing(size)) + 16.0 * relative_noise * size
+    allowed = _VALUE_ULPS * float(np.spacing(size)) + 16.0 * noise.relative * size
     return abs(float(first) - float(second)) <= allowed

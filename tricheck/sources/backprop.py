@@ -9,13 +9,14 @@ from tricheck.calls import Calls
 from tricheck.contract import Point
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
+from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
 
 _REPEAT_EPS = 64.0
 
 
-def measure(calls: Calls, point: Point, relative_noise: float, seed: int) -> Estimate:
+def measure(calls: Calls, point: Point, noise: Noise, seed: int) -> Estimate:
     """Backprop's values at the point, bounded by how rounding moves them."""
 
     def gradient(flat: FloatArray) -> FloatArray:
@@ -29,7 +30,12 @@ def measure(calls: Calls, point: Point, relative_noise: float, seed: int) -> Est
         bounds = floor  # calls differ by more than rounding, so moving the point shows nothing
     else:
         bounds = rounding_bound(
-            gradient, calls.parameters, point.gradient, point.gradient_eps, relative_noise, seed
+            gradient,
+            calls.parameters,
+            point.gradient,
+            point.gradient_eps,
+            not noise.is_rounding,
+            seed,
         )
     bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")

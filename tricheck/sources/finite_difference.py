@@ -41,18 +41,13 @@ class FiniteDifference(Estimate):
     @property
     def kinks(self) -> npt.NDArray[np.bool_]:
         """Entries along which the point itself sits on a kink, shape (size,)."""
-        return np.array([entry.trouble is Cause.KINK for entry in self.entries], dtype=bool)
+        kinks = [entry.kink is not None and not entry.kink.distance for entry in self.entries]
+        return np.array(kinks, dtype=bool)
 
     @property
     def troubles(self) -> npt.NDArray[np.bool_]:
         """Entries with any other sign of failure, shape (size,)."""
-        signs = (Cause.JUMP, Cause.DOMAIN, Cause.STEP_BELOW_ULP)
-        return np.array([entry.trouble in signs for entry in self.entries], dtype=bool)
-
-    @property
-    def slopes(self) -> FloatArray:
-        """Backward and forward slopes where there is trouble, else NaN; shape (size, 2)."""
-        return np.array([entry.slopes for entry in self.entries])
+        return np.array([entry.trouble is not None for entry in self.entries], dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -101,10 +96,10 @@ class Sweeper:
 
     def _entry(self, position: int, thorough: bool) -> tuple[Derivative, float]:
         """The derivative in one entry, and the step that suits it best."""
-        x = abs(float(self.evaluate.flat[position]))
+        x = self.evaluate.flat[position]
         probe = self._probe(position)
-        finest = 4.0 * float(np.spacing(x)) if x else 0.0
-        scale = max(1.0, x)
+        finest = 4.0 * float(np.spacing(abs(x))) if x else 0.0
+        scale = max(1.0, abs(float(x)))
         first = scale * first_step(self.noise.level, self.noise.slope)
         certified = differentiate(probe, first, scale, finest, thorough=thorough)
         if self.step is None:
@@ -118,14 +113,15 @@ class Sweeper:
         x = flat[position]
 
         def probe(step: float) -> Stencil:
-            right = x + step
-            left = x - (right - x)  # as far from x as the right end truly is
+            flat[position] = x + step
+            right = flat[position]  # where the step truly leads, in the parameter's precision
+            plus = evaluate()
+            flat[position] = x - (right - x)
+            left = flat[position]
             width = float(right - left)
             if not width > 0.0:
+                flat[position] = x
                 return Stencil(0.0, np.nan, np.nan, np.nan, np.inf)
-            flat[position] = right
-            plus = evaluate()
-            flat[position] = left
             minus = evaluate()
             flat[position] = x
             half = width / 2.0

@@ -66,6 +66,26 @@ class Stencil(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Kink:
+    """A change of slope at the point or beside it.
+
+    Attributes
+    ----------
+    distance : float
+        From the point; 0 when no step can tell it from the point.
+    backward, forward : float
+        Slopes on its two sides.
+    error : float
+        Bound on the error of the slopes.
+    """
+
+    distance: float
+    backward: float
+    forward: float
+    error: float
+
+
+@dataclass(frozen=True)
 class Derivative:
     """A derivative with its measured bound.
 
@@ -78,9 +98,11 @@ class Derivative:
     truncation, rounding : float
         The two parts of the bound, each before the safety factor.
     trouble : Cause or None
-        Why the value may be no derivative: `kink`, `jump` or `domain`.
-    slopes : tuple of float
-        Backward and forward slope at the finest informative step; NaN unless `trouble` is set.
+        Why the value is no derivative: `jump`, `domain` or `step-below-ulp`.
+    kink : Kink or None
+        A kink met by the stencils.
+    jump : float
+        Size of a jump at the point.
     """
 
     value: float
@@ -89,7 +111,8 @@ class Derivative:
     truncation: float
     rounding: float
     trouble: Cause | None = None
-    slopes: tuple[float, float] = (np.nan, np.nan)
+    kink: Kink | None = None
+    jump: float = 0.0
 
 
 Probe = Callable[[float], Stencil]
@@ -277,28 +300,40 @@ def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: floa
     if len(finite) < 2:
         return Derivative(np.nan, np.inf, np.nan, np.inf, np.inf, Cause.DOMAIN)
     best = _best(finite)
-    trouble, slopes = _singularity(finite)
-    return replace(best, trouble=trouble, slopes=slopes)
+    trouble, kink, jump = _singularity(finite)
+    return replace(best, trouble=trouble, kink=kink, jump=jump)
 
 
-def _singularity(rungs: list[Stencil]) -> tuple[Cause | None, tuple[float, float]]:
-    """A kink or jump at the point itself: a gap that stays, or grows, down to the finest step."""
-    nothing = (None, (np.nan, np.nan))
+def _singularity(rungs: list[Stencil]) -> tuple[Cause | None, Kink | None, float]:
+    """A gap that stays, or grows, where a smooth loss's would fall: a kink, or a jump of a size."""
+    nothing = (None, None, 0.0)
     seen = [k for k, rung in enumerate(rungs) if abs(rung.gap) > 20.0 * rung.rounding]
     if not seen or seen[-1] < 2:
         return nothing
-    last = rungs[seen[-1]]
-    coarse = rungs[seen[-1] - 2]
-    # A kink beside the point falls silent at steps that could still have shown it.
-    if any(abs(last.gap) > 40.0 * finer.rounding for finer in rungs[seen[-1] + 1 :]):
-        return nothing
+    last, coarse = rungs[seen[-1]], rungs[seen[-1] - 2]
     growth = abs(last.gap) / max(abs(coarse.gap), np.finfo(float).tiny)
+    silent = [r for r in rungs[seen[-1] + 1 :] if abs(last.gap) > 40.0 * r.rounding]
+    if silent:  # finer steps could have shown it, so it lies beside the point
+        if growth < 0.25:
+            return nothing
+        # The gap over a kink at a distance is its change of slope times 1 - distance / step.
+        distance = last.step * (1.0 - min(growth, 1.0))
+        distance = min(max(distance, silent[0].step), last.step)
+        return None, Kink(distance, coarse.backward, coarse.forward, abs(coarse.gap)), 0.0
     if growth > np.sqrt(coarse.step / last.step):
-        return Cause.JUMP, (last.backward, last.forward)
+        return Cause.JUMP, None, abs(last.gap) * last.step
     if growth > 0.5 and last.step < 1e-3 * rungs[0].step:
-        clean = min(
-            rungs[seen[-1] - 2 : seen[-1] + 1],
-            key=lambda rung: abs(rung.gap - last.gap) + 4.0 * rung.rounding,
-        )
-        return Cause.KINK, (clean.backward, clean.forward)
+        return None, _kink_at_point(rungs[: seen[-1] + 1], last.gap), 0.0
     return nothing
+
+
+def _kink_at_point(rungs: list[Stencil], gap: float) -> Kink:
+    """The one-sided slopes from the step where their error is least."""
+    best = Kink(0.0, np.nan, np.nan, np.inf)
+    for coarse, fine in pairwise(rungs):
+        if abs(fine.gap) > 0.5 * abs(gap):
+            change = max(abs(coarse.forward - fine.forward), abs(coarse.backward - fine.backward))
+            error = 2.0 * change + _ROUNDING_SAFETY * fine.rounding
+            if error < best.error:
+                best = Kink(0.0, fine.backward, fine.forward, error)
+    return best

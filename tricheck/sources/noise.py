@@ -6,7 +6,7 @@ what remains is noise: rounding, an iterative solver's tolerance, a random draw.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 from typing import Any
 
@@ -17,9 +17,10 @@ from tricheck.parameters import FloatArray, Parameters
 
 _POINTS = 9
 # Coarse to fine, relative to the parameters; the finest still moves a float64 loss by many ulps.
-_SPACINGS = (-16, -21, -26, -31)
+_SPACINGS = (-16, -21, -26, -31, -36, -41)
 _EXPECTED_ULPS = 64.0
 _MOST_LINES = 4
+_FLOAT64 = 2.0**-40  # relative noise up to which summing in float64 may come
 _CROSSING = 16.0
 
 
@@ -83,13 +84,21 @@ class Noise:
         """The level beside the loss's own size."""
         return self.level / self.size if self.size else 0.0
 
+    @property
+    def is_rounding(self) -> bool:
+        """Whether float64 arithmetic explains it."""
+        return self.relative <= _FLOAT64
+
+    def at_least(self, level: float) -> Noise:
+        """The same with a level no lower than this."""
+        return replace(self, level=max(self.level, level))
+
 
 def measure_noise(
     evaluate: Evaluator,
     parameters: Parameters,
     loss: np.floating[Any],
     seed: int,
-    spread: float = 0.0,
 ) -> Noise:
     """Noise of the loss along random lines from the point, more of them for larger models.
 
@@ -103,8 +112,6 @@ def measure_noise(
         The loss there, in the precision it is returned in.
     seed : int
         Seed of the lines' directions.
-    spread : float
-        Difference between repeated calls at the same point.
 
     Returns
     -------
@@ -127,7 +134,7 @@ def measure_noise(
         usual = [other for other in levels if other <= _CROSSING * min(levels)]
         level = float(np.sqrt(np.mean(np.square(usual))))
     half_ulp = 0.5 * _ulp(size, loss)
-    return Noise(max(level, half_ulp, spread / 2.0), size, max(slopes))
+    return Noise(max(level, half_ulp), size, max(slopes))
 
 
 def _settled(

@@ -14,8 +14,10 @@ import numpy as np
 
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
+from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
+from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -49,13 +51,13 @@ class ReferenceEstimate(Estimate):
 class Reference(Protocol):
     """What a reference object offers."""
 
-    def measure(self, calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+    def measure(self, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
         """The reference gradient at the point; raises `TraceError` where it cannot be had."""
         ...
 
 
 def find(
-    choice: Any, calls: Calls, noise: float, seed: int
+    choice: Any, calls: Calls, noise: Noise, seed: int
 ) -> tuple[ReferenceEstimate | None, list[Finding]]:
     """The reference that `choice` names, or for ``"auto"`` the first that works.
 
@@ -83,14 +85,14 @@ def find(
     )
 
 
-def _named(name: str, calls: Calls, noise: float, seed: int) -> ReferenceEstimate:
+def _named(name: str, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     module = importlib.import_module(_NAMED[name])
     estimate: ReferenceEstimate = module.measure(calls, noise, seed)
     return estimate
 
 
 def _first_that_works(
-    calls: Calls, noise: float, seed: int
+    calls: Calls, noise: Noise, seed: int
 ) -> tuple[ReferenceEstimate | None, list[Finding]]:
     passed: list[Finding] = []
     reasons = []
@@ -113,7 +115,7 @@ def _first_that_works(
 
 
 def _of_callable(
-    function: Callable[..., Any], calls: Calls, noise: float, seed: int
+    function: Callable[..., Any], calls: Calls, noise: Noise, seed: int
 ) -> ReferenceEstimate:
     """A function of the parameters that returns their gradient."""
     parameters = calls.parameters
@@ -121,7 +123,14 @@ def _of_callable(
     def gradient(flat: FloatArray) -> FloatArray:
         calls.counts["reference"] += 1
         args, kwargs = calls.arguments()
-        answer = function(parameters.build(flat.copy()), *args, **kwargs)
+        try:
+            answer = function(parameters.build(flat.copy()), *args, **kwargs)
+        except Exception as error:
+            line = user_line(error)
+            raise ModelError(
+                f"reference(params, *args) raised {type(error).__name__}: {error}"
+                + (f" (at {line})" if line else "")
+            ) from error
         values, shape_errors = parameters.read_gradient(answer, "reference")
         if shape_errors:
             wrong = shape_errors[0]
@@ -140,7 +149,7 @@ def bounded(
     gradient: Callable[[FloatArray], FloatArray],
     values: FloatArray,
     calls: Calls,
-    relative_noise: float,
+    noise: Noise,
     seed: int,
     method: str,
     *,
@@ -150,7 +159,9 @@ def bounded(
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
     eps = np.full(calls.parameters.size, float(np.finfo(np.float64).eps))
     again = gradient(calls.parameters.values)
-    bounds = rounding_bound(gradient, calls.parameters, values, eps, relative_noise, seed + 1)
+    bounds = rounding_bound(
+        gradient, calls.parameters, values, eps, not noise.is_rounding, seed + 1
+    )
     difference = np.abs(np.where(np.isfinite(again - values), again - values, 0.0))
     return ReferenceEstimate(
         Source.REFERENCE,

@@ -9,6 +9,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.vocabulary import Source
 
@@ -16,7 +17,7 @@ MOST_PARAMETERS = 100
 _DIGITS = 50
 
 
-def measure(calls: Calls, noise: float, _seed: int) -> ReferenceEstimate:
+def measure(calls: Calls, noise: Noise, _seed: int) -> ReferenceEstimate:
     """The gradient of the model's own loss, exact to the last float64 digit.
 
     Raises
@@ -33,7 +34,7 @@ def measure(calls: Calls, noise: float, _seed: int) -> ReferenceEstimate:
     symbols, formula = _formula(calls)
     values = _evaluate(formula, symbols, parameters)
     plain = float(calls.loss(parameters.values))
-    allowed = 1024.0 * float(np.spacing(abs(plain))) + 16.0 * noise * abs(plain)
+    allowed = 1024.0 * float(np.spacing(abs(plain))) + 16.0 * noise.relative * abs(plain)
     eps = float(np.finfo(np.float64).eps)
     gradient = values[1:]
     return ReferenceEstimate(
@@ -50,7 +51,7 @@ def _formula(calls: Calls) -> tuple[list[Any], Any]:
     """Symbols for every entry, and the loss as a formula of them."""
     import sympy
 
-    from tricheck.tracing.location import user_line
+    from tricheck.location import user_line
     from tricheck.tracing.symbols import Symbol, formula_of
 
     parameters = calls.parameters

@@ -11,8 +11,8 @@ from autograd.tracer import new_box, toposort, trace_stack
 
 from tricheck.calls import read_loss
 from tricheck.errors import TraceError
+from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Leaf, Parameters
-from tricheck.tracing.location import user_line
 from tricheck.tracing.traced import Traced
 
 

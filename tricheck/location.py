@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import traceback
 
-import autograd
 import numpy as np
 
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # Frames in these packages are machinery; the deepest frame outside them is the user's line.
 _MACHINERY = tuple(
-    os.path.dirname(os.path.abspath(file)) + os.sep
-    for file in (np.__file__, autograd.__file__, os.path.join(os.path.dirname(__file__)))
+    folder + os.sep
+    for folder in (
+        _PACKAGE,
+        os.path.dirname(os.path.abspath(np.__file__)),
+        os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))), "autograd"),
+    )
 )
 
 
