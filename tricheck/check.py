@@ -184,27 +184,28 @@ def _measure(
 ) -> tuple[Evidence, list[Finding]]:
     """Three gradients with their bounds; the finite difference twice where all hangs on it."""
     point = contract.inspect(calls)
-    evaluate = Evaluator(calls, calls.parameters.values.dtype)
-    with np.errstate(all="ignore"):  # displaced points may leave the domain
-        base = _base(evaluate, point)
+    # From here on functions run beside the point too, where warnings are expected.
+    with np.errstate(all="ignore"):
+        evaluate, base = _evaluator(calls)
         noise = measure_noise(evaluate, calls.parameters, base, seed)
-    if not noise.is_rounding and not point.spread and (spread := contract.repeated_spread(calls)):
-        point = contract.found_random(point, spread)
-    noise = noise.at_least(point.spread / 2)
-    sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
-    third, notes = references.find(reference, calls, noise, seed)
-    evidence = Evidence(
-        calls.parameters,
-        point,
-        backprop.measure(calls, point, noise, seed),
-        sweeper.measure(),
-        third,
-        backprop.unrepeatable(calls, point),
-        rtol,
-    )
-    if decisive := _decisive(evidence):
-        again = sweeper.remeasure(evidence.difference, decisive)
-        evidence = replace(evidence, difference=again)
+        if not noise.is_rounding and not point.spread:
+            point = contract.with_spread(point, contract.repeated_spread(calls))
+        noise = noise.at_least(point.spread / 2)
+        hand_written = backprop.measure(calls, point, noise, seed)
+        third, notes = references.find(reference, calls, noise, seed)
+        sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
+        evidence = Evidence(
+            calls.parameters,
+            point,
+            hand_written,
+            sweeper.measure(),
+            third,
+            backprop.unrepeatable(calls, point),
+            rtol,
+        )
+        if decisive := _decisive(evidence):
+            again = sweeper.remeasure(evidence.difference, decisive)
+            evidence = replace(evidence, difference=again)
     return evidence, notes
 
 
@@ -221,10 +222,14 @@ def _decisive(evidence: Evidence) -> list[int]:
     return decisive
 
 
-def _base(evaluate: Evaluator, point: contract.Point) -> Any:
-    """The loss of the upcast parameters, which the stencils are compared with."""
-    base = np.asarray(evaluate())[()]
-    return base if np.isfinite(base) else point.loss
+def _evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:
+    """The loss of the parameters upcast to float64, or in their own dtype where that fails."""
+    for dtype in (calls.parameters.values.dtype, calls.parameters.native_dtype):
+        evaluate = Evaluator(calls, dtype)
+        base = np.asarray(evaluate()).reshape(-1)[0]
+        if np.isfinite(base):
+            break
+    return evaluate, base
 
 
 def _leave_state_at_point(calls: Calls) -> None:

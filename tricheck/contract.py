@@ -93,8 +93,10 @@ def repeated_spread(calls: Calls) -> float:
     return float(max(values) - min(values))
 
 
-def found_random(point: Point, spread: float) -> Point:
-    """The same point, its loss found to be random after all."""
+def with_spread(point: Point, spread: float) -> Point:
+    """The same point, its loss found to be random after all if the spread is not 0."""
+    if not spread:
+        return point
     return replace(point, spread=spread, findings=[*point.findings, _random(spread)])
 
 

@@ -19,6 +19,7 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong
 _CLOSE = 1e-3  # a block this close to right is approximate rather than of another formula
+_KNOWN = 0.05
 _ONE = 1e-6  # a factor this close to 1 is none
 _RATIOS = [Fraction(1, 4), Fraction(1, 2), Fraction(2), Fraction(4)]
 
@@ -32,6 +33,14 @@ class Block:
     truth: FloatArray
     slack: FloatArray
     weights: FloatArray
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Entries known well enough to read a relation from, as booleans; all if none is."""
+        finite = np.isfinite(self.truth) & np.isfinite(self.slack)
+        size = float(np.max(np.abs(self.truth), where=finite, initial=0.0))
+        known = finite & (self.slack <= _KNOWN * size)
+        return known if known.any() else np.ones(known.shape, dtype=bool)
 
     @property
     def off(self) -> npt.NDArray[np.bool_]:
@@ -194,19 +203,15 @@ def _factors(blocks: list[Block]) -> dict[str, float]:
     """
     fits = {}
     for block in blocks:
-        weight = float(np.dot(block.truth, block.truth))
+        known = block.known
+        g, r, slack = block.backprop[known], block.truth[known], block.slack[known]
+        weight = float(np.dot(r, r))
         if weight == 0.0 or not np.all(np.isfinite(block.backprop)):
             continue
-        factor = float(np.dot(block.backprop, block.truth)) / weight
-        drift = np.abs(block.truth) * float(
-            np.linalg.norm(block.slack) * (1 + abs(factor)) / np.sqrt(weight)
-        )
-        allowed = block.slack * (1.0 + abs(factor)) + drift
-        if (
-            abs(factor - 1.0) > _CLOSE
-            and factor
-            and np.all(np.abs(block.backprop - factor * block.truth) <= allowed)
-        ):
+        factor = float(np.dot(g, r)) / weight
+        drift = np.abs(r) * float(np.linalg.norm(slack) * (1 + abs(factor)) / np.sqrt(weight))
+        allowed = slack * (1.0 + abs(factor)) + drift
+        if abs(factor - 1.0) > _ONE and factor and np.all(np.abs(g - factor * r) <= allowed):
             fits[block.leaf.name] = factor
     counted = {b.leaf.name: b.truth.size for b in blocks}
 
@@ -262,9 +267,9 @@ def _rearranged(block: Block) -> Iterator[Finding]:
                 else "Backprop holds the transpose of the right gradient, reshaped: "
                 "transpose instead of reshaping.",
             )
-    if block.truth.size > 1:
-        order, other = np.argsort(block.backprop), np.argsort(block.truth)
-        slack = block.slack[order] + block.slack[other]
+    order, other = np.argsort(block.backprop), np.argsort(block.truth)
+    if np.any(order != other):
+        slack = np.maximum(block.slack[order], block.slack[other])
         if np.all(np.abs(block.backprop[order] - block.truth[other]) <= slack):
             yield _finding(
                 block,

@@ -88,9 +88,7 @@ class Sweeper:
         self, positions: Iterable[int], *, thorough: bool
     ) -> list[tuple[Derivative, float]]:
         try:
-            # Stencils may leave the domain; the NaN that follows is what is looked for.
-            with np.errstate(all="ignore"):
-                return [self._entry(position, thorough) for position in positions]
+            return [self._entry(position, thorough) for position in positions]
         finally:
             self.evaluate.restore()
 

@@ -68,14 +68,13 @@ def _backward(end: Traced) -> dict[Any, Any]:
     seed = np.ones(end.shape, dtype=end.dtype)
     pending: dict[Any, Any] = {end.box._node: (seed if end.ndim else seed[()], False)}
     roots = {}
-    with np.errstate(all="ignore"):  # 0 * inf in a dead branch is a finding, not a warning
-        for node in toposort(end.box._node):
-            gradient = pending.pop(node)
-            if not node.parents:
-                roots[node] = gradient[0]
-                continue
-            for parent, part in zip(node.parents, node.vjp(gradient[0]), strict=True):
-                pending[parent] = add_outgrads(pending.get(parent), part)
+    for node in toposort(end.box._node):
+        gradient = pending.pop(node)
+        if not node.parents:
+            roots[node] = gradient[0]
+            continue
+        for parent, part in zip(node.parents, node.vjp(gradient[0]), strict=True):
+            pending[parent] = add_outgrads(pending.get(parent), part)
     return roots
 
 
