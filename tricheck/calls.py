@@ -6,6 +6,7 @@ an exception nor an interrupt can leave a change behind.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +38,7 @@ class Calls:
         self._args, self._kwargs = self._copy_arguments()
 
     def _copy_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return copy_arrays(tuple(self.model.args)), copy_arrays(dict(self.model.kwargs))
+        return private_copy(tuple(self.model.args)), private_copy(dict(self.model.kwargs))
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What follows `params` in a call."""
@@ -106,18 +107,22 @@ class Evaluator:
             answer = calls.model.loss(self._structure, *self._args, **self._kwargs)
         except Exception:  # outside the domain the user's code may raise anything
             return np.nan
-        if calls.model.gradient is True:
-            answer = answer[0]
-        return answer.item() if isinstance(answer, np.ndarray) else answer
+        if isinstance(answer, float):  # NumPy's float64 is one: the usual case, kept short
+            return answer
+        return self._number(answer)
+
+    def _number(self, answer: Any) -> Any:
+        """A loss that is not a plain float, in its own precision; NaN where it is no number."""
+        try:
+            if self._calls.model.gradient is True:
+                answer = _pair(answer)[0]
+            return read_loss(answer)
+        except ModelError:
+            return np.nan
 
     def restore(self) -> None:
         """Back to the point, by assignment: adding and subtracting a step is not exact."""
         self.flat[:] = self._values
-
-    @property
-    def spoilt(self) -> bool:
-        """Whether a call has moved the parameters under our feet."""
-        return not np.array_equal(self.flat, self._values)
 
 
 def read_loss(answer: Any) -> np.floating[Any]:
@@ -147,22 +152,27 @@ def read_loss(answer: Any) -> np.floating[Any]:
     return array.reshape(-1)[0]  # type: ignore[no-any-return]
 
 
-def copy_arrays(value: Any) -> Any:
-    """The same containers with every array in them copied; other objects as they are."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, dict):
-        return {key: copy_arrays(child) for key, child in value.items()}
+def private_copy(value: Any) -> Any:
+    """A deep copy, or the object itself where none can be made (a module, an open file)."""
     if type(value) in (list, tuple):
-        return type(value)(copy_arrays(child) for child in value)
-    return value
+        return type(value)(private_copy(child) for child in value)
+    if type(value) is dict:
+        return {key: private_copy(child) for key, child in value.items()}
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # whatever an object's own copying may raise
+        return value
 
 
 def same_arrays(first: Any, second: Any) -> bool:
-    """Whether all arrays in two equal nestings of containers hold the same bits of meaning."""
+    """Whether all arrays inside an object and its copy hold the same numbers."""
+    if first is second:
+        return True
     if isinstance(first, np.ndarray):
         if not isinstance(second, np.ndarray) or first.shape != second.shape:
             return False
+        if first.dtype.kind == "O":
+            return all(map(same_arrays, first.reshape(-1), second.reshape(-1)))
         return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc")
     if isinstance(first, Mapping):
         return (
@@ -172,7 +182,7 @@ def same_arrays(first: Any, second: Any) -> bool:
         )
     if isinstance(first, list | tuple):
         return len(first) == len(second) and all(map(same_arrays, first, second))
-    return True
+    return True  # an object's own state is its own affair, and this copy's alone
 
 
 def _pair(answer: Any) -> Any:

@@ -191,7 +191,7 @@ def _measure(
         if not noise.is_rounding and not point.spread:
             point = contract.with_spread(point, contract.repeated_spread(calls))
         noise = noise.at_least(point.spread / 2)
-        hand_written = backprop.measure(calls, point, noise, seed)
+        hand_written = backprop.measure(calls, point, seed)
         third, notes = references.find(reference, calls, noise, seed)
         sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
         evidence = Evidence(
@@ -248,6 +248,17 @@ def _report(
     step: float | None,
     seed: int,
 ) -> Report:
+    with np.errstate(all="ignore"):  # wrong gradients may be huge, and overflow what reads them
+        return _assembled(calls, evidence, notes, step, seed)
+
+
+def _assembled(
+    calls: Calls,
+    evidence: Evidence,
+    notes: list[Finding],
+    step: float | None,
+    seed: int,
+) -> Report:
     facts = facts_of(evidence)
     entry_verdicts = _entry_verdicts(evidence, facts)
     verdicts, wrong = {}, {}
@@ -281,7 +292,7 @@ def _entry_verdicts(evidence: Evidence, facts: Facts[BoolArray]) -> npt.NDArray[
     verdicts = decide_all(facts)
     if not evidence.point.spread:
         # A gradient that changes from call to call is wrong, whatever its first answer was.
-        verdicts[evidence.unrepeatable] = Verdict.BACKPROP
+        verdicts[evidence.unrepeatable & ~facts.vanished] = Verdict.BACKPROP
     return verdicts
 
 

@@ -139,9 +139,12 @@ def _cancelled(evidence: Evidence) -> BoolArray:
     difference, reference = evidence.difference, evidence.reference
     sources = [evidence.backprop] + ([reference] if reference is not None else [])
     overall = max(float(np.nanmax(np.abs(s.values), initial=0.0)) for s in sources)
+    # So small that a parameter changed by its own size would not be seen in the loss.
+    scale = np.maximum(np.abs(evidence.parameters.values), 1.0)
+    unseen = 4.0 * difference.noise.level / scale
     tiny = np.abs(difference.values) <= 2.0 * difference.bounds
     for source in sources:
-        tiny &= np.abs(source.values) <= source.bounds + _CANCELLED * overall
+        tiny &= np.abs(source.values) <= source.bounds + np.maximum(_CANCELLED * overall, unseen)
     cancelled = np.zeros(evidence.parameters.size, dtype=bool)
     for leaf in evidence.parameters.leaves:
         cancelled[leaf.place] = bool(np.all(tiny[leaf.place]))

@@ -6,7 +6,8 @@ containers over it, so that one assignment to the vector changes one entry of on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -200,7 +201,11 @@ def _walk(structure: Any, name: str) -> Iterator[tuple[str, Any]]:
 def _rebuild(structure: Any, leaf: Callable[[], Any]) -> Any:
     if isinstance(structure, Mapping):
         pairs = {key: _rebuild(value, leaf) for key, value in structure.items()}
-        return pairs if type(structure) is dict else type(structure)(pairs)  # type: ignore[call-arg]
+        if not isinstance(structure, MutableMapping) or type(structure) is dict:
+            return pairs
+        alike = copy.copy(structure)  # keeps what its type carries beside the items
+        alike.update(pairs)
+        return alike
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
         return type(structure)(*(_rebuild(value, leaf) for value in structure))
     if isinstance(structure, list | tuple):

@@ -35,8 +35,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(child) for child in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    return float(value) if isinstance(value, np.floating) else value
+        return np.asarray(value, dtype=np.float64).tolist()
+    return value
 
 
 def _strict(value: Any) -> Any:

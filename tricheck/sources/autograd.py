@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.errors import ModelError
+from tricheck.errors import ModelError, TraceError
 from tricheck.parameters import FloatArray
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate, bounded
@@ -93,11 +93,17 @@ def _measure(
 
     value, gradient = run(parameters.values)
     faithful = _same_loss(run, value, calls, noise, seed)
+
+    def beside(flat: FloatArray) -> FloatArray:
+        try:
+            return run(flat)[1]
+        except TraceError:  # beside the point the user's code may leave its domain
+            return np.full(parameters.size, np.nan)
+
     return bounded(
-        lambda flat: run(flat)[1],
+        beside,
         gradient,
         calls,
-        noise,
         seed,
         "autograd through the loss" if traced else "autograd through another loss",
         traced=traced,

@@ -9,14 +9,13 @@ from tricheck.calls import Calls
 from tricheck.contract import Point
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
 
 _REPEAT_EPS = 64.0
 
 
-def measure(calls: Calls, point: Point, noise: Noise, seed: int) -> Estimate:
+def measure(calls: Calls, point: Point, seed: int) -> Estimate:
     """Backprop's values at the point, bounded by how rounding moves them."""
 
     def gradient(flat: FloatArray) -> FloatArray:
@@ -34,7 +33,6 @@ def measure(calls: Calls, point: Point, noise: Noise, seed: int) -> Estimate:
             calls.parameters,
             point.gradient,
             point.gradient_eps,
-            not noise.is_rounding,
             seed,
         )
     bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)

@@ -293,7 +293,7 @@ def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: floa
             rungs[rung.step] = rung
             if rung.finite:
                 steepest = max(steepest, abs(rung.central), abs(rung.gap))
-                if rung.rounding > _DROWNED * steepest:
+                if steepest and rung.rounding > _DROWNED * steepest:
                     break
         step /= _RATIO
     finite = [rungs[step] for step in sorted(rungs, reverse=True) if rungs[step].finite]

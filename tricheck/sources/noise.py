@@ -147,10 +147,11 @@ def _settled(
         if not np.all(np.isfinite(values)):
             continue
         size = max(size, float(np.max(np.abs(values + offset))))
-        repeated = np.sum(np.diff(values) == 0.0) > _POINTS // 2
+        steps = np.abs(np.diff(values))
+        repeated = np.sum(steps == 0.0) > _POINTS // 2
         if repeated and np.isfinite(level):
             break  # below the loss's resolution: the coarser level stands
-        found = 0.0 if repeated else _level_or_highest(values)
+        found = _half_grid(steps) if repeated else _level_or_highest(values)
         if found < level:
             level, spacing, slope = found, 2.0**power, _slope(values, 2.0**power)
         if level <= _EXPECTED_ULPS * _ulp(size, loss):
@@ -161,6 +162,16 @@ def _settled(
 def _ulp(size: float, like: np.floating[Any]) -> float:
     """One unit in the last place at a size, in the precision of the loss."""
     return float(np.spacing(like.dtype.type(size)))
+
+
+def _half_grid(steps: FloatArray) -> float:
+    """Half the grid on which a loss lies that hardly changes along a line.
+
+    Where it does not change at all nothing is known of the grid: the loss may be what is left of
+    numbers of size one.
+    """
+    seen = steps[steps > 0.0]
+    return 0.5 * float(np.min(seen)) if seen.size else 0.5 * float(np.finfo(np.float64).eps)
 
 
 def _slope(values: FloatArray, spacing: float) -> float:

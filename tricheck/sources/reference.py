@@ -77,7 +77,7 @@ def find(
     if isinstance(choice, str) and choice in _NAMED:
         return _named(choice, calls, noise, seed), []
     if callable(choice):
-        return _of_callable(choice, calls, noise, seed), []
+        return _of_callable(choice, calls, seed), []
     names = ", ".join(repr(name) for name in ("auto", *_NAMED))
     raise ModelError(
         f"reference is {choice!r}, expected one of {names}, None, a function "
@@ -114,9 +114,7 @@ def _first_that_works(
     return None, [*passed, _none("; ".join(reasons))]
 
 
-def _of_callable(
-    function: Callable[..., Any], calls: Calls, noise: Noise, seed: int
-) -> ReferenceEstimate:
+def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> ReferenceEstimate:
     """A function of the parameters that returns their gradient."""
     parameters = calls.parameters
 
@@ -140,16 +138,21 @@ def _of_callable(
             )
         return values
 
+    def beside(flat: FloatArray) -> FloatArray:
+        try:
+            return gradient(flat)
+        except Exception:  # beside the point the user's code may leave its domain
+            return np.full(parameters.size, np.nan)
+
     values = gradient(parameters.values)
     name = getattr(function, "__name__", type(function).__name__)
-    return bounded(gradient, values, calls, noise, seed, f"function {name}")
+    return bounded(beside, values, calls, seed, f"function {name}")
 
 
 def bounded(
     gradient: Callable[[FloatArray], FloatArray],
     values: FloatArray,
     calls: Calls,
-    noise: Noise,
     seed: int,
     method: str,
     *,
@@ -159,9 +162,7 @@ def bounded(
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
     eps = np.full(calls.parameters.size, float(np.finfo(np.float64).eps))
     again = gradient(calls.parameters.values)
-    bounds = rounding_bound(
-        gradient, calls.parameters, values, eps, not noise.is_rounding, seed + 1
-    )
+    bounds = rounding_bound(gradient, calls.parameters, values, eps, seed + 1)
     difference = np.abs(np.where(np.isfinite(again - values), again - values, 0.0))
     return ReferenceEstimate(
         Source.REFERENCE,

@@ -1,7 +1,9 @@
 """How far rounding moves a gradient: measured by running it at neighbouring points.
 
 A change of one ulp in every parameter is what rounding does anyway; what it does to the gradient
-is the gradient's own error bound (perturbation in the sense of Stott Parker, 1997).
+is part of the gradient's own error (perturbation in the sense of Stott Parker, 1997). Where a
+saturated unit hides so small a change, the noise of the gradient along a slightly longer line
+shows what its arithmetic loses.
 """
 
 from __future__ import annotations
@@ -12,18 +14,13 @@ import numpy as np
 
 from tricheck.parameters import FloatArray, Parameters
 
-_DIRECTIONS = 2
 _SPACINGS = (-21, -26, -31)  # powers of two, relative to the parameters
+_EXPECTED_ULPS = 64.0
 Gradient = Callable[[FloatArray], FloatArray]
 
 
 def rounding_bound(
-    gradient: Gradient,
-    parameters: Parameters,
-    values: FloatArray,
-    eps: FloatArray,
-    noisy: bool,
-    seed: int,
+    gradient: Gradient, parameters: Parameters, values: FloatArray, eps: FloatArray, seed: int
 ) -> FloatArray:
     """Bound on the rounding error of each entry of a gradient.
 
@@ -37,9 +34,6 @@ def rounding_bound(
         The gradient at the point.
     eps : ndarray, shape (size,)
         Machine epsilon of the arithmetic, entry by entry.
-    noisy : bool
-        Whether the loss carries more noise than float64's rounding; the gradient's is measured
-        then too.
     seed : int
         Seed of the directions.
 
@@ -49,22 +43,21 @@ def rounding_bound(
         Never below a few ulps of the value.
     """
     rng = np.random.default_rng(seed)
-    length = _lengths(parameters) * eps
-    moved = np.zeros(parameters.size)
-    for _ in range(_DIRECTIONS):
-        step = rng.choice([-1.0, 1.0], parameters.size) * length
-        there, back = (np.abs(gradient(parameters.values + s * step) - values) for s in (1, -1))
-        # Beside a kink one of the two takes the other branch, which is no rounding.
-        moved = np.maximum(moved, np.fmin(there, back))
+    length = _lengths(parameters)
+    step = rng.choice([-1.0, 1.0], parameters.size) * length * eps
+    there, back = (np.abs(gradient(parameters.values + s * step) - values) for s in (1, -1))
+    # Beside a kink one of the two takes the other branch, which is no rounding.
+    moved = np.fmin(there, back)
     moved[~np.isfinite(moved)] = 0.0  # a NaN entry has an infinite bound of its own
     bound = 6.0 * moved + 8.0 * eps * np.abs(values)
+    expected = np.empty(parameters.size)
     for leaf in parameters.leaves:
-        # Few draws can miss one entry's rounding; its neighbours went through the same sums.
+        # One draw can miss an entry's rounding; its neighbours went through the same sums.
         bound[leaf.place] += 4.0 * float(np.median(moved[leaf.place]))
-        bound[leaf.place] += 2.0 * float(eps[leaf.start]) * _largest(values[leaf.place])
-    if noisy:
-        bound += 8.0 * _inner_noise(gradient, parameters, rng)
-    return np.where(np.isfinite(values), bound, np.inf)
+        expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
+    direction = rng.choice([-1.0, 1.0], parameters.size) * length
+    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected)
+    return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
 
 
 def _lengths(parameters: Parameters) -> FloatArray:
@@ -83,26 +76,28 @@ def _rms(block: FloatArray) -> float:
     return largest * float(np.sqrt(np.mean((block / largest) ** 2))) if largest else 0.0
 
 
-def _inner_noise(
-    gradient: Gradient, parameters: Parameters, rng: np.random.Generator
+def _noise(
+    gradient: Gradient, parameters: Parameters, direction: FloatArray, expected: FloatArray
 ) -> FloatArray:
-    """Noise of a gradient whose code works in lower precision than it takes and returns.
+    """Noise of a gradient along a line: what a code loses that works in lower precision than it
+    takes, or subtracts nearly equal numbers.
 
-    Third differences along a line, at falling spacings: what is the function's own falls with
-    them, what stays is noise. Values that repeat lie below the code's resolution and do not count.
+    Third differences at falling spacings: what is the function's own falls with them, what stays
+    is noise. Values that repeat lie below the code's resolution and do not count.
     """
-    direction = rng.choice([-1.0, 1.0], parameters.size) * _lengths(parameters)
     noise = np.full(parameters.size, np.inf)
     for power in _SPACINGS:
         line = np.array(
             [gradient(parameters.values + k * 2.0**power * direction) for k in range(1, 5)]
         )
         for leaf in parameters.leaves:
-            block = line[:, leaf.place]
-            steps = np.diff(block, axis=0)
+            steps = np.diff(line[:, leaf.place], axis=0)
             if np.mean(steps == 0.0) < 0.5:
-                level = _typical(np.abs(np.diff(steps, 2, axis=0))) / np.sqrt(20.0)
-                noise[leaf.place] = np.minimum(noise[leaf.place], level)
+                third = np.abs(np.diff(steps, 2, axis=0))[0] / np.sqrt(20.0)
+                usual = np.maximum(third, _typical(third))
+                noise[leaf.place] = np.fmin(noise[leaf.place], usual)
+        if np.all(noise <= expected):
+            break
     return np.where(np.isfinite(noise), noise, 0.0)
 
 

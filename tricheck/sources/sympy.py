@@ -80,11 +80,16 @@ def _evaluate(formula: Any, symbols: list[Any], parameters: Parameters) -> Float
     import mpmath
     import sympy
 
-    outputs = [formula, *(sympy.diff(formula, symbol) for symbol in symbols)]
-    function = sympy.lambdify(symbols, outputs, modules="mpmath", cse=True)
-    with mpmath.workdps(_DIGITS):
-        point = [mpmath.mpf(float(x)) for x in parameters.values]
-        return np.array([_real(number) for number in function(*point)])
+    try:
+        outputs = [formula, *(sympy.diff(formula, symbol) for symbol in symbols)]
+        function = sympy.lambdify(symbols, outputs, modules="mpmath", cse=True)
+        with mpmath.workdps(_DIGITS):
+            point = [mpmath.mpf(float(x)) for x in parameters.values]
+            return np.array([_real(number) for number in function(*point)])
+    except (ArithmeticError, NameError, TypeError, ValueError) as error:
+        raise TraceError(
+            f"the symbolic derivative has no value at the point ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _real(number: Any) -> float:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import autograd.numpy as anp
 import numpy as np
-from autograd.tracer import isbox, primitive, trace_primitives_map
+from autograd.tracer import isbox, trace_primitives_map
 
 from tricheck.errors import TraceError
 
@@ -27,13 +29,30 @@ _REWRITTEN = {
 }
 
 
+# Every traced array of the run under way, to be turned plain at its end
+_alive: ContextVar[list[Traced]] = ContextVar("tricheck_traced")
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """A trace: what it leaves behind, in a model's state say, are plain values."""
+    token = _alive.set([])
+    try:
+        yield
+    finally:
+        for traced in _alive.get():
+            traced.box = traced.value
+        _alive.reset(token)
+
+
 class Traced:
     """An array on its way through the user's loss.
 
     Parameters
     ----------
     box : autograd box
-        The value and the node that made it.
+        The value and the node that made it. After the trace only the plain value is left, so one
+        that a model has kept as its state acts like the array it stands for.
     """
 
     __slots__ = ("box",)
@@ -42,6 +61,7 @@ class Traced:
 
     def __init__(self, box: Any) -> None:
         self.box = box
+        _alive.get().append(self)
 
     # --- NumPy's protocols ---
 
@@ -59,12 +79,16 @@ class Traced:
     ) -> Any:
         return record(function, *args, **kwargs)
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> NoReturn:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if not isbox(self.box):
+            return np.asarray(self.box, dtype=dtype)
         raise TraceError(
             "a traced array was turned into a plain one, which cuts its path to the parameters"
         )
 
-    def __float__(self) -> NoReturn:
+    def __float__(self) -> float:
+        if not isbox(self.box):
+            return float(self.box)
         raise TraceError(
             "a traced value was turned into a Python number, which cuts its path to the parameters"
         )
@@ -79,7 +103,7 @@ class Traced:
     @property
     def value(self) -> Any:
         """The plain value."""
-        return self.box._value
+        return self.box._value if isbox(self.box) else self.box
 
     shape = property(lambda self: np.shape(self.value))
     ndim = property(lambda self: np.ndim(self.value))
@@ -130,6 +154,8 @@ class Traced:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Any:
+        if np.dtype(dtype).kind != "f":
+            return np.asarray(self.value).astype(dtype, **kwargs)  # locally constant: no slope
         return wrap(self.box.astype(dtype, **kwargs))
 
     def item(self) -> Any:
@@ -184,16 +210,21 @@ _REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
 
 def record(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
-    rule = _REWRITTEN.get(function) or trace_primitives_map.get(function)
-    if rule is None:
-        rule = _composed(function)
     args, kwargs = _positional(function, args, kwargs)
     if any(_holds_trace(value) for value in kwargs.values()):
         raise TraceError(f"{_name_of(function)} got a traced array as a keyword argument")
+    if function in MENDED:
+        return MENDED[function](*args, **kwargs)
+    rule = _REWRITTEN.get(function)
+    if rule is None:
+        rule = trace_primitives_map.get(function) or _composed(function)
+        if any(_holds_trace(arg) for arg in args if not isinstance(arg, Traced)):
+            raise TraceError(f"{_name_of(function)} of a list of traced arrays cannot be traced")
     try:
-        return wrap(rule(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()}))
+        result = rule(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
     except NotImplementedError as error:
         raise TraceError(f"{_name_of(function)} has no derivative rule: {error}") from error
+    return wrap(result)
 
 
 def unwrap(value: Any) -> Any:
@@ -211,6 +242,8 @@ def wrap(value: Any) -> Any:
         return Traced(value) if hasattr(value, "shape") else tuple(wrap(part) for part in value)
     if type(value) in (list, tuple):
         return type(value)(map(wrap, value))
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        raise TraceError("traced values ended up in an array of objects")
     return value
 
 
@@ -259,4 +292,59 @@ def _name_of(function: Any) -> str:
     return f"np.{getattr(function, '__name__', function)}"
 
 
-__all__ = ["Traced", "plain", "primitive", "record", "unwrap", "wrap"]
+# --- where autograd's own rule is wrong or missing ------------------------------------------------
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    flat = axis is None and (ord is None or (ord == 2 and np.ndim(x) == 1))
+    if flat or (isinstance(axis, int) and ord in (None, 2)) or (ord in (None, "fro")):
+        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+    raise TraceError(f"np.linalg.norm(ord={ord!r}, axis={axis!r}) cannot be traced")
+
+
+def _repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """By indexing, whose rule is right on every axis."""
+    size = np.size(x) if axis is None else np.shape(x)[axis]
+    index = np.repeat(np.arange(size), repeats)
+    if axis is None:
+        return np.reshape(x, -1)[index]
+    axis = axis % np.ndim(x)
+    return x[(slice(None),) * axis + (index,)]
+
+
+def _tile(x: Any, reps: Any) -> Any:
+    """By indexing, axis by axis."""
+    counts = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    counts = (1,) * (np.ndim(x) - len(counts)) + counts
+    x = np.reshape(x, (1,) * (len(counts) - np.ndim(x)) + np.shape(x))
+    for axis, count in enumerate(counts):
+        x = x[(slice(None),) * axis + (np.tile(np.arange(np.shape(x)[axis]), count),)]
+    return x
+
+
+def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same reduction where no argument is given that autograd's rule leaves out."""
+    rule = _REWRITTEN.get(function) or trace_primitives_map[function]
+
+    def reduce(x: Any, *args: Any, **kwargs: Any) -> Any:
+        ignored = [name for name in ("where", "initial", "out", "dtype") if name in kwargs]
+        if ignored or len(args) > 1:
+            raise TraceError(f"{_name_of(function)}({ignored or 'out'}=...) cannot be traced")
+        return wrap(rule(unwrap(x), *args, **kwargs))
+
+    return reduce
+
+
+def _full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(fill_value, Traced):
+        return np.zeros_like(plain(a), *args, **kwargs) + fill_value
+    return np.full_like(plain(a), fill_value, *args, **kwargs)
+
+
+MENDED: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.linalg.norm: _norm,
+    np.repeat: _repeat,
+    np.tile: _tile,
+    np.full_like: _full_like,
+    **{f: _reduction(f) for f in (np.sum, np.prod, np.max, np.min, np.mean, np.std, np.var)},
+}
