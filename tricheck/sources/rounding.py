@@ -14,8 +14,9 @@ import numpy as np
 
 from tricheck.parameters import FloatArray, Parameters
 
-_SPACINGS = (-21, -26, -31)  # powers of two, relative to the parameters
+_LENGTHS = (-18, -23, -28, -33)  # powers of two, relative to the parameters
 _EXPECTED_ULPS = 64.0
+_POINTS = 7
 Gradient = Callable[[FloatArray], FloatArray]
 
 
@@ -56,7 +57,7 @@ def rounding_bound(
         bound[leaf.place] += 4.0 * float(np.median(moved[leaf.place]))
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
-    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected)
+    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, rng)
     return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
 
 
@@ -77,28 +78,43 @@ def _rms(block: FloatArray) -> float:
 
 
 def _noise(
-    gradient: Gradient, parameters: Parameters, direction: FloatArray, expected: FloatArray
+    gradient: Gradient,
+    parameters: Parameters,
+    direction: FloatArray,
+    expected: FloatArray,
+    rng: np.random.Generator,
 ) -> FloatArray:
     """Noise of a gradient along a line: what a code loses that works in lower precision than it
     takes, or subtracts nearly equal numbers.
 
-    Third differences at falling spacings: what is the function's own falls with them, what stays
-    is noise. Values that repeat lie below the code's resolution and do not count.
+    It is what a parabola leaves of some values, at falling lengths: what is the function's own
+    falls with the length, what stays is noise. Values that repeat lie below the code's resolution
+    and do not count.
     """
     noise = np.full(parameters.size, np.inf)
-    for power in _SPACINGS:
-        line = np.array(
-            [gradient(parameters.values + k * 2.0**power * direction) for k in range(1, 5)]
-        )
+    last = np.full(parameters.size, np.nan)
+    for number, power in enumerate(_LENGTHS):
+        # At random places, for on a lattice roundings may repeat by coincidence.
+        places = np.sort(rng.random(_POINTS))
+        points = parameters.values + 2.0**power * np.outer(places, direction)
+        line = np.array([gradient(point) for point in points])
+        left = _less_parabola(places, line - line[0])
         for leaf in parameters.leaves:
-            steps = np.diff(line[:, leaf.place], axis=0)
-            if np.mean(steps == 0.0) < 0.5:
-                third = np.abs(np.diff(steps, 2, axis=0))[0] / np.sqrt(20.0)
-                usual = np.maximum(third, _typical(third))
-                noise[leaf.place] = np.fmin(noise[leaf.place], usual)
-        if np.all(noise <= expected):
+            if np.mean(np.diff(line[:, leaf.place], axis=0) == 0.0) < 0.5:
+                level = np.maximum(left[leaf.place], _typical(left[leaf.place]))
+                noise[leaf.place] = np.fmax(level, last[leaf.place])
+                last[leaf.place] = level
+        if number and np.all(noise <= expected):
             break
     return np.where(np.isfinite(noise), noise, 0.0)
+
+
+def _less_parabola(places: FloatArray, line: FloatArray) -> FloatArray:
+    """Standard deviation of each column about its best parabola."""
+    basis, _ = np.linalg.qr(np.vander(places, 3))
+    rest = line - basis @ (basis.T @ line)
+    deviation: FloatArray = np.sqrt(np.sum(rest**2, axis=0) / (_POINTS - 3))
+    return deviation
 
 
 def _typical(block: FloatArray) -> float:
