@@ -30,6 +30,7 @@ def test_public_names_are_exactly_these() -> None:
         "assert_gradients",
         "autograd",
         "check",
+        "sweep",
     ]
     assert all(hasattr(tricheck, name) for name in tricheck.__all__)
 

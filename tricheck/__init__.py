@@ -14,6 +14,7 @@ from tricheck.errors import GradientMismatch, ModelError, TraceError
 from tricheck.model import Model
 from tricheck.report import Report
 from tricheck.sources.autograd import autograd
+from tricheck.sweep import sweep
 from tricheck.vocabulary import Verdict
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "assert_gradients",
     "autograd",
     "check",
+    "sweep",
 ]

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tricheck import contract
-from tricheck.calls import Calls, Evaluator
+from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
 from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
@@ -18,13 +17,11 @@ from tricheck.diagnosis import reference as reference_diagnosis
 from tricheck.diagnosis.sensitivity import blind_spots
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
+from tricheck.measure import measure
 from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
-from tricheck.sources import backprop, finite_difference
-from tricheck.sources import reference as references
-from tricheck.sources.noise import measure_noise
 from tricheck.verdict import Facts, decide_all, worst
 from tricheck.vocabulary import Finding, Severity, Verdict
 
@@ -104,7 +101,7 @@ def check(
     _refuse_bad_options(step, rtol, seed)
     calls = Calls(model, Parameters.read(model.params))
     try:
-        evidence, notes = _measure(calls, reference, step, rtol, seed)
+        evidence, notes = measure(calls, reference, step, rtol, seed)
     finally:
         _leave_state_at_point(calls)
     return _report(calls, evidence, notes, step, seed)
@@ -177,59 +174,6 @@ def _refuse_bad_options(step: Any, rtol: Any, seed: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _measure(
-    calls: Calls, reference: Any, step: float | None, rtol: float, seed: int
-) -> tuple[Evidence, list[Finding]]:
-    """Three gradients with their bounds; the finite difference twice where all hangs on it."""
-    point = contract.inspect(calls)
-    # From here on functions run beside the point too, where warnings are expected.
-    with np.errstate(all="ignore"):
-        evaluate, base = _evaluator(calls)
-        noise = measure_noise(evaluate, calls.parameters, base, seed)
-        if not noise.is_rounding and not point.spread:
-            point = contract.with_spread(point, contract.repeated_spread(calls))
-        noise = noise.at_least(point.spread / 2)
-        hand_written = backprop.measure(calls, point, seed)
-        third, notes = references.find(reference, calls, noise, seed)
-        sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
-        evidence = Evidence(
-            calls.parameters,
-            point,
-            hand_written,
-            sweeper.measure(),
-            third,
-            backprop.unrepeatable(calls, point),
-            rtol,
-        )
-        if decisive := _decisive(evidence):
-            again = sweeper.remeasure(evidence.difference, decisive)
-            evidence = replace(evidence, difference=again)
-    return evidence, notes
-
-
-def _decisive(evidence: Evidence) -> list[int]:
-    """Entries where the finite difference alone contradicts somebody."""
-    verdicts = decide_all(facts_of(evidence))
-    alone = (Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE) + (
-        (Verdict.BACKPROP,) if evidence.reference is None else ()
-    )
-    decisive: list[int] = []
-    for leaf in evidence.parameters.leaves:
-        offsets = [i for i in range(leaf.stop - leaf.start) if verdicts[leaf.start + i] in alone]
-        decisive += [leaf.start + i for i in offsets[:_REMEASURED]]
-    return decisive
-
-
-def _evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:
-    """The loss of the parameters upcast to float64, or in their own dtype where that fails."""
-    for dtype in (calls.parameters.values.dtype, calls.parameters.native_dtype):
-        evaluate = Evaluator(calls, dtype)
-        base = np.asarray(evaluate()).reshape(-1)[0]
-        if np.isfinite(base):
-            break
-    return evaluate, base
 
 
 def _leave_state_at_point(calls: Calls) -> None:

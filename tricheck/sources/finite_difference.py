@@ -92,17 +92,24 @@ class Sweeper:
         finally:
             self.evaluate.restore()
 
-    def _entry(self, position: int, thorough: bool) -> tuple[Derivative, float]:
-        """The derivative in one entry, and the step that suits it best."""
+    def certify(self, position: int, *, thorough: bool = False) -> Derivative:
+        """The derivative in one entry, its step chosen by what is measured."""
         x = self.evaluate.flat[position]
-        probe = self._probe(position)
         finest = 4.0 * float(np.spacing(abs(x))) if x else 0.0
         scale = max(1.0, abs(float(x)))
         first = scale * first_step(self.noise.level, self.noise.slope)
-        certified = differentiate(probe, first, scale, finest, thorough=thorough)
+        return differentiate(self._probe(position), first, scale, finest, thorough=thorough)
+
+    def stencil(self, position: int, step: float) -> Stencil:
+        """The stencil of one entry at a given step."""
+        return self._probe(position)(step)
+
+    def _entry(self, position: int, thorough: bool) -> tuple[Derivative, float]:
+        """What is reported of one entry, and the step that suits it best."""
+        certified = self.certify(position, thorough=thorough)
         if self.step is None:
             return certified, certified.step
-        return _at_fixed_step(probe(self.step), certified), certified.step
+        return _at_fixed_step(self.stencil(position, self.step), certified), certified.step
 
     def _probe(self, position: int) -> Callable[[float], Stencil]:
         """Stencils along one entry of the flat vector."""

@@ -127,7 +127,7 @@ def measure_noise(
         levels = [level]
         for _ in range(min(1 + parameters.size // 32, _MOST_LINES - 1)):
             values, _ = _along(evaluate, _direction(parameters, rng), spacing)
-            if np.all(np.isfinite(values)):
+            if np.all(np.isfinite(values)) and not _repeats(values):
                 levels.append(_level_or_highest(values))
                 slopes.append(_slope(values, spacing))
         # One line's level is good to a factor of two or three; one far above may cross a kink.
@@ -147,11 +147,9 @@ def _settled(
         if not np.all(np.isfinite(values)):
             continue
         size = max(size, float(np.max(np.abs(values + offset))))
-        steps = np.abs(np.diff(values))
-        repeated = np.sum(steps == 0.0) > _POINTS // 2
-        if repeated and np.isfinite(level):
+        if _repeats(values) and np.isfinite(level):
             break  # below the loss's resolution: the coarser level stands
-        found = _half_grid(steps) if repeated else _level_or_highest(values)
+        found = _half_grid(values) if _repeats(values) else _level_or_highest(values)
         if found < level:
             level, spacing, slope = found, 2.0**power, _slope(values, 2.0**power)
         if level <= _EXPECTED_ULPS * _ulp(size, loss):
@@ -164,12 +162,17 @@ def _ulp(size: float, like: np.floating[Any]) -> float:
     return float(np.spacing(like.dtype.type(size)))
 
 
-def _half_grid(steps: FloatArray) -> float:
+def _repeats(values: FloatArray) -> bool:
+    return bool(np.sum(np.diff(values) == 0.0) > _POINTS // 2)
+
+
+def _half_grid(values: FloatArray) -> float:
     """Half the grid on which a loss lies that hardly changes along a line.
 
     Where it does not change at all nothing is known of the grid: the loss may be what is left of
     numbers of size one.
     """
+    steps = np.abs(np.diff(values))
     seen = steps[steps > 0.0]
     return 0.5 * float(np.min(seen)) if seen.size else 0.5 * float(np.finfo(np.float64).eps)
 

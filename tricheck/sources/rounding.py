@@ -14,9 +14,13 @@ import numpy as np
 
 from tricheck.parameters import FloatArray, Parameters
 
-_LENGTHS = (-18, -23, -28, -33)  # powers of two, relative to the parameters
+_LONG, _SHORT = -13, -18  # powers of two, relative to the parameters
 _EXPECTED_ULPS = 64.0
-_POINTS = 7
+_POINTS = 9
+_TERMS = 5
+_STAYS = 64.0
+_KINK = 1e-3  # noise above this share of the gradient is taken for a kink
+_ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
 Gradient = Callable[[FloatArray], FloatArray]
 
 
@@ -57,7 +61,9 @@ def rounding_bound(
         bound[leaf.place] += 4.0 * float(np.median(moved[leaf.place]))
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
-    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, rng)
+    overall = _ZERO * float(np.max(eps)) * _largest(values)
+    largest = np.maximum(_KINK * expected / eps, overall)
+    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, largest, rng)
     return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
 
 
@@ -82,39 +88,36 @@ def _noise(
     parameters: Parameters,
     direction: FloatArray,
     expected: FloatArray,
+    largest: FloatArray,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Noise of a gradient along a line: what a code loses that works in lower precision than it
     takes, or subtracts nearly equal numbers.
 
-    It is what a parabola leaves of some values, at falling lengths: what is the function's own
-    falls with the length, what stays is noise. Values that repeat lie below the code's resolution
-    and do not count.
+    It is what a quartic leaves of some values. A short scale of the function's own, or a kink on
+    the line, leaves more; a shorter line tells, for noise stays.
     """
-    noise = np.full(parameters.size, np.inf)
-    last = np.full(parameters.size, np.nan)
-    for number, power in enumerate(_LENGTHS):
-        # At random places, for on a lattice roundings may repeat by coincidence.
-        places = np.sort(rng.random(_POINTS))
-        points = parameters.values + 2.0**power * np.outer(places, direction)
-        line = np.array([gradient(point) for point in points])
-        left = _less_parabola(places, line - line[0])
-        for leaf in parameters.leaves:
-            if np.mean(np.diff(line[:, leaf.place], axis=0) == 0.0) < 0.5:
-                level = np.maximum(left[leaf.place], _typical(left[leaf.place]))
-                noise[leaf.place] = np.fmax(level, last[leaf.place])
-                last[leaf.place] = level
-        if number and np.all(noise <= expected):
-            break
-    return np.where(np.isfinite(noise), noise, 0.0)
+    noise = _level(gradient, parameters, direction * 2.0**_LONG, rng)
+    if np.any(noise > expected):
+        shorter = _level(gradient, parameters, direction * 2.0**_SHORT, rng)
+        noise = np.where(noise > _STAYS * shorter, shorter, noise)
+    return np.where(noise <= largest, noise, 0.0)
 
 
-def _less_parabola(places: FloatArray, line: FloatArray) -> FloatArray:
-    """Standard deviation of each column about its best parabola."""
-    basis, _ = np.linalg.qr(np.vander(places, 3))
-    rest = line - basis @ (basis.T @ line)
-    deviation: FloatArray = np.sqrt(np.sum(rest**2, axis=0) / (_POINTS - 3))
-    return deviation
+def _level(
+    gradient: Gradient, parameters: Parameters, line: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Standard deviation of each entry about its best quartic along a line."""
+    # At random places, for on a lattice roundings may repeat by coincidence.
+    places = np.sort(rng.random(_POINTS))
+    values = np.array([gradient(parameters.values + place * line) for place in places])
+    basis, _ = np.linalg.qr(np.vander(places, _TERMS))
+    rest = values - values[0]
+    rest -= basis @ (basis.T @ rest)
+    level = np.sqrt(np.sum(rest**2, axis=0) / (_POINTS - _TERMS))
+    for leaf in parameters.leaves:
+        level[leaf.place] = np.fmax(level[leaf.place], _typical(level[leaf.place]))
+    return np.where(np.isfinite(level), level, 0.0)
 
 
 def _typical(block: FloatArray) -> float:

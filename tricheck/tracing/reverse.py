@@ -17,7 +17,10 @@ from tricheck.tracing.traced import Traced, tracing
 
 
 def value_and_gradient(
-    loss: Callable[[Any], Any], parameters: Parameters, flat: FloatArray
+    loss: Callable[[Any], Any],
+    parameters: Parameters,
+    flat: FloatArray,
+    jitter: np.random.Generator | None = None,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
 
@@ -29,6 +32,8 @@ def value_and_gradient(
         Their layout.
     flat : ndarray, shape (size,)
         The point.
+    jitter : numpy.random.Generator, optional
+        Round every intermediate result at random.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def value_and_gradient(
 
     trace_stack.top += 1
     try:
-        with tracing():
+        with tracing(jitter):
             end = loss(parameters.fill(start))
             grown = _backward(end) if isinstance(end, Traced) else {}
             value = read_loss(end.value if isinstance(end, Traced) else end)

@@ -33,16 +33,27 @@ _REWRITTEN = {
 _alive: ContextVar[list[Traced]] = ContextVar("tricheck_traced")
 
 
+_jitter: ContextVar[np.random.Generator | None] = ContextVar("tricheck_jitter", default=None)
+
+
 @contextmanager
-def tracing() -> Iterator[None]:
-    """A trace: what it leaves behind, in a model's state say, are plain values."""
-    token = _alive.set([])
+def tracing(jitter: np.random.Generator | None = None) -> Iterator[None]:
+    """A trace: what it leaves behind, in a model's state say, are plain values.
+
+    Parameters
+    ----------
+    jitter : numpy.random.Generator, optional
+        Round every intermediate result at random, as in Monte Carlo arithmetic (Parker, 1997):
+        what that does to the gradient is its rounding error.
+    """
+    alive, jittered = _alive.set([]), _jitter.set(jitter)
     try:
         yield
     finally:
         for traced in _alive.get():
             traced.box = traced.value
-        _alive.reset(token)
+        _alive.reset(alive)
+        _jitter.reset(jittered)
 
 
 class Traced:
@@ -224,7 +235,16 @@ def record(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         result = rule(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
     except NotImplementedError as error:
         raise TraceError(f"{_name_of(function)} has no derivative rule: {error}") from error
-    return wrap(result)
+    return _jittered(wrap(result))
+
+
+def _jittered(result: Any) -> Any:
+    """The result off by a random share of its last place, where a trace asks for that."""
+    rng = _jitter.get()
+    if rng is None or not isinstance(result, Traced) or not isbox(result.box):
+        return result
+    eps = np.finfo(result.dtype).eps
+    return Traced(result.box * (1.0 + eps * rng.uniform(-1.0, 1.0, result.shape)))
 
 
 def unwrap(value: Any) -> Any:

@@ -1,0 +1,72 @@
+"""Three gradients with their bounds, from the contract's first call to the last stencil."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tricheck import contract
+from tricheck.calls import Calls, Evaluator
+from tricheck.facts import Evidence, facts_of
+from tricheck.sources import backprop, finite_difference
+from tricheck.sources import reference as references
+from tricheck.sources.noise import measure_noise
+from tricheck.verdict import decide_all
+from tricheck.vocabulary import Finding, Verdict
+
+_REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
+
+
+def measure(
+    calls: Calls, reference: Any, step: float | None, rtol: float, seed: int
+) -> tuple[Evidence, list[Finding]]:
+    """Three gradients with their bounds; the finite difference twice where all hangs on it."""
+    point = contract.inspect(calls)
+    # From here on functions run beside the point too, where warnings are expected.
+    with np.errstate(all="ignore"):
+        evaluate, base = evaluator(calls)
+        noise = measure_noise(evaluate, calls.parameters, base, seed)
+        if not noise.is_rounding and not point.spread:
+            point = contract.with_spread(point, contract.repeated_spread(calls))
+        noise = noise.at_least(point.spread / 2)
+        hand_written = backprop.measure(calls, point, seed)
+        third, notes = references.find(reference, calls, noise, seed)
+        sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
+        evidence = Evidence(
+            calls.parameters,
+            point,
+            hand_written,
+            sweeper.measure(),
+            third,
+            backprop.unrepeatable(calls, point),
+            rtol,
+        )
+        if decisive := _decisive(evidence):
+            again = sweeper.remeasure(evidence.difference, decisive)
+            evidence = replace(evidence, difference=again)
+    return evidence, notes
+
+
+def _decisive(evidence: Evidence) -> list[int]:
+    """Entries where the finite difference alone contradicts somebody."""
+    verdicts = decide_all(facts_of(evidence))
+    alone = (Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE) + (
+        (Verdict.BACKPROP,) if evidence.reference is None else ()
+    )
+    decisive: list[int] = []
+    for leaf in evidence.parameters.leaves:
+        offsets = [i for i in range(leaf.stop - leaf.start) if verdicts[leaf.start + i] in alone]
+        decisive += [leaf.start + i for i in offsets[:_REMEASURED]]
+    return decisive
+
+
+def evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:
+    """The loss of the parameters upcast to float64, or in their own dtype where that fails."""
+    for dtype in (calls.parameters.values.dtype, calls.parameters.native_dtype):
+        evaluate = Evaluator(calls, dtype)
+        base = np.asarray(evaluate()).reshape(-1)[0]
+        if np.isfinite(base):
+            break
+    return evaluate, base

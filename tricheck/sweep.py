@@ -1,0 +1,209 @@
+"""The finite difference of one entry against step size, and how to read it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tricheck.calls import Calls
+from tricheck.contract import inspect
+from tricheck.errors import ModelError
+from tricheck.measure import evaluator
+from tricheck.model import Model
+from tricheck.parameters import FloatArray, Index, Leaf, Parameters
+from tricheck.sources.finite_difference import Sweeper
+from tricheck.sources.ladder import Derivative, Stencil
+from tricheck.sources.noise import measure_noise
+
+_PER_DECADE = 2
+_COARSEST, _FINEST = 0, -15  # powers of ten, relative to the parameter
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The finite difference of one entry against step size.
+
+    Attributes
+    ----------
+    model, parameter : str
+    index : tuple of int
+        The entry.
+    steps : ndarray, shape (k,)
+        Half-widths, coarse to fine.
+    values, forward, backward : ndarray, shape (k,)
+        Central and one-sided difference quotients; NaN outside the loss's domain.
+    errors : ndarray, shape (k,)
+        Distance of each value from the certified derivative.
+    rounding : ndarray, shape (k,)
+        The error that the loss's noise explains at each step.
+    readings : tuple of str
+        What each step shows: ``truncation`` (error falls like h²), ``rounding`` (error within what
+        grows like 1/h), ``flat`` (error does not fall with the step), ``accurate`` (no error
+        seen), ``outside`` (not finite).
+    derivative, bound : float
+        The certified value and its bound.
+    backprop : float
+        The hand-written gradient's entry.
+    reading : str
+        The whole in a sentence.
+    """
+
+    model: str
+    parameter: str
+    index: Index
+    steps: FloatArray
+    values: FloatArray
+    forward: FloatArray
+    backward: FloatArray
+    errors: FloatArray
+    rounding: FloatArray
+    readings: tuple[str, ...]
+    derivative: float
+    bound: float
+    backprop: float
+    reading: str
+
+    def __str__(self) -> str:
+        from tricheck.report.sweep import to_text
+
+        return to_text(self)
+
+
+def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) -> Sweep:
+    """Difference one entry of a parameter at many steps.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+        The parameter, as reports name it.
+    index : tuple of int, or int
+        The entry; () for a number.
+    seed : int
+        Seed of the noise measurement.
+
+    Returns
+    -------
+    Sweep
+        Prints as a table.
+
+    Raises
+    ------
+    ModelError
+        When there is no such entry, or the model breaks its contract.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tricheck
+    >>> model = tricheck.Model(lambda x: np.sum(np.exp(x)), np.exp, np.array([0.0, 1.0]))
+    >>> swept = tricheck.sweep(model, "params", 1)
+    >>> swept.readings[0], swept.readings[-1]
+    ('truncation', 'rounding')
+    >>> bool(abs(swept.derivative - np.e) <= swept.bound)
+    True
+    """
+    calls = Calls(model, Parameters.read(model.params))
+    leaf, position = _position(calls.parameters, name, index)
+    point = inspect(calls)
+    with np.errstate(all="ignore"):
+        evaluate, base = evaluator(calls)
+        noise = measure_noise(evaluate, calls.parameters, base, seed).at_least(point.spread / 2)
+        sweeper = Sweeper(evaluate, base, noise, None)
+        certified = sweeper.certify(position)
+        rungs = [sweeper.stencil(position, step) for step in _steps(evaluate.flat[position])]
+    rungs = [rung for rung in rungs if rung.step]
+    errors = np.array([abs(rung.central - certified.value) for rung in rungs])
+    readings = tuple(_read(rungs, errors, k, certified) for k in range(len(rungs)))
+    return Sweep(
+        model.title,
+        name,
+        leaf.index(position - leaf.start),
+        np.array([rung.step for rung in rungs]),
+        np.array([rung.central for rung in rungs]),
+        np.array([rung.forward for rung in rungs]),
+        np.array([rung.backward for rung in rungs]),
+        errors,
+        np.array([rung.rounding for rung in rungs]),
+        readings,
+        certified.value,
+        certified.bound,
+        float(point.gradient[position]),
+        _sentence(certified, rungs, readings, float(point.gradient[position])),
+    )
+
+
+def _position(parameters: Parameters, name: str, index: Index | int) -> tuple[Leaf, int]:
+    names = [leaf.name for leaf in parameters.leaves]
+    if name not in names:
+        raise ModelError(f"there is no parameter {name!r}: the model has {', '.join(names)}")
+    leaf = parameters.leaves[names.index(name)]
+    place = (index,) if isinstance(index, int | np.integer) else tuple(index)
+    try:
+        offset = int(np.ravel_multi_index(place, leaf.shape)) if leaf.shape else 0
+        fits = len(place) == len(leaf.shape)
+    except (ValueError, TypeError):
+        fits = False
+    if not fits:
+        raise ModelError(
+            f"index is {index!r}, expected one entry of {name!r}, whose shape is {leaf.shape}"
+        )
+    return leaf, leaf.start + offset
+
+
+def _steps(x: Any) -> list[float]:
+    count = (_COARSEST - _FINEST) * _PER_DECADE + 1
+    powers = np.linspace(_COARSEST, _FINEST, count)
+    return [float(step) for step in max(1.0, abs(float(x))) * 10.0**powers]
+
+
+def _read(rungs: list[Stencil], errors: FloatArray, k: int, certified: Derivative) -> str:
+    """What one step shows, from its own error and that of the next finer step."""
+    rung, error = rungs[k], errors[k]
+    if not np.isfinite(error):
+        return "outside"
+    if error <= certified.bound:
+        return "accurate"
+    if error <= 4.0 * rung.rounding:
+        return "rounding"
+    if k + 1 < len(rungs) and np.isfinite(errors[k + 1]):
+        finer = max(errors[k + 1], certified.bound, 1e-300)
+        slope = math.log(error / finer) / math.log(rung.step / rungs[k + 1].step)
+        if 1.5 < slope < 2.5:
+            return "truncation"
+    return "flat"
+
+
+def _sentence(
+    certified: Derivative, rungs: list[Stencil], readings: tuple[str, ...], backprop: float
+) -> str:
+    if certified.kink is not None and not certified.kink.distance:
+        return (
+            f"The point sits on a kink: the slope is {certified.kink.backward:.6g} from the left "
+            f"and {certified.kink.forward:.6g} from the right at every step."
+        )
+    if certified.trouble is not None:
+        return f"The finite difference fails at every step ({certified.trouble.value})."
+    parts = []
+    steps: dict[str, list[float]] = {}
+    for rung, reading in zip(rungs, readings, strict=True):
+        steps.setdefault(reading, []).append(rung.step)
+    if falling := steps.get("truncation"):
+        parts.append(f"the error falls like h² down to h = {min(falling):.0e}")
+    if good := steps.get("accurate"):
+        parts.append(f"steps from {max(good):.0e} to {min(good):.0e} are accurate")
+    if "flat" in readings:
+        parts.append("some steps show a wrong plateau")
+    if readings and readings[-1] == "rounding":
+        parts.append("below, rounding grows like 1/h")
+    text = "; ".join(parts) or "no step is accurate"
+    gap = abs(backprop - certified.value)
+    verdict = (
+        "backprop agrees"
+        if gap <= certified.bound
+        else f"backprop stays {gap:.1e} away at every accurate step"
+    )
+    return f"{text[0].upper()}{text[1:]}; {verdict}."
