@@ -25,6 +25,7 @@ FINE = Facts(
     trouble=False,
     kink=False,
     admissible=True,
+    significant=True,
     trusted=True,
     unsettled=False,
     vanished=False,
@@ -60,6 +61,9 @@ MEASURABLE = [facts for facts in ALL if consistent(facts)]
         ({"br": False, "bf": False, "fr": False, "trouble": True}, V.BACKPROP),
         ({"br": False}, V.BACKPROP),  # the finite difference cannot tell; the trace is trusted
         ({"br": False, "trusted": False}, V.INCONCLUSIVE),
+        ({"br": False, "significant": False}, V.AGREE),  # rounding in a saturated unit
+        ({"br": False, "significant": False, "sharp": False}, V.FINITE_DIFFERENCE),
+        ({"br": False, "bf": False, "significant": False}, V.BACKPROP),
         ({"kink": True}, V.NONDIFFERENTIABLE),
         ({"kink": True, "admissible": False}, V.INCONCLUSIVE),
         ({"kink": True, "br": False, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),

@@ -83,6 +83,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         trouble=difference.troubles,
         kink=difference.kinks,
         admissible=_admissible(evidence),
+        significant=_significant(evidence),
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
@@ -134,17 +135,36 @@ def admits(kink: Kink | None, value: float) -> bool:
     return low - slack <= value <= high + slack
 
 
+def rounding_floor(evidence: Evidence) -> float:
+    """What a saturated unit can lose to rounding unseen, beside the largest gradient of all."""
+    return _CANCELLED * _overall(evidence)
+
+
+def _overall(evidence: Evidence) -> float:
+    sources = [evidence.backprop, *([evidence.reference] if evidence.reference else [])]
+    finite = [np.abs(source.values[source.finite]) for source in sources]
+    return max((float(block.max()) for block in finite if block.size), default=0.0)
+
+
+def _significant(evidence: Evidence) -> BoolArray:
+    if evidence.reference is None:
+        return np.ones(evidence.parameters.size, dtype=bool)
+    apart = np.abs(evidence.backprop.values - evidence.reference.values)
+    return np.array(~(apart <= rounding_floor(evidence)), dtype=bool)
+
+
 def _cancelled(evidence: Evidence) -> BoolArray:
     """Parameters whose whole gradient no source can tell from zero."""
     difference, reference = evidence.difference, evidence.reference
     sources = [evidence.backprop] + ([reference] if reference is not None else [])
-    overall = max(float(np.nanmax(np.abs(s.values), initial=0.0)) for s in sources)
     # So small that a parameter changed by its own size would not be seen in the loss.
     scale = np.maximum(np.abs(evidence.parameters.values), 1.0)
     unseen = 4.0 * difference.noise.level / scale
     tiny = np.abs(difference.values) <= 2.0 * difference.bounds
     for source in sources:
-        tiny &= np.abs(source.values) <= source.bounds + np.maximum(_CANCELLED * overall, unseen)
+        tiny &= np.abs(source.values) <= source.bounds + np.maximum(
+            rounding_floor(evidence), unseen
+        )
     cancelled = np.zeros(evidence.parameters.size, dtype=bool)
     for leaf in evidence.parameters.leaves:
         cancelled[leaf.place] = bool(np.all(tiny[leaf.place]))
@@ -154,8 +174,7 @@ def _cancelled(evidence: Evidence) -> BoolArray:
 def _seen_flat(evidence: Evidence) -> BoolArray:
     """Where a finite difference of zero means something: it would have seen the others' size."""
     quiet = evidence.difference.noise.is_rounding
-    overall = float(np.nanmax(np.abs(evidence.backprop.values), initial=0.0))
-    return quiet | (evidence.difference.bounds <= SHARP * overall)
+    return quiet | (evidence.difference.bounds <= SHARP * _overall(evidence))
 
 
 def _per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:

@@ -42,6 +42,8 @@ class Facts(NamedTuple, Generic[T]):
         The point sits on a kink along this entry.
     admissible : bool
         All sources lie between the one-sided slopes.
+    significant : bool
+        Backprop and the reference differ by more than a saturated unit can lose to rounding.
     trusted : bool
         The reference differentiates the loss itself, as its value shows.
     unsettled : bool
@@ -62,6 +64,7 @@ class Facts(NamedTuple, Generic[T]):
     trouble: T
     kink: T
     admissible: T
+    significant: T
     trusted: T
     unsettled: T
     vanished: T
@@ -75,7 +78,7 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     trusted=True, unsettled=False, vanished=False,
+    ...     significant=True, trusted=True, unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -119,16 +122,20 @@ def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
 
 
 def _backprop_and_reference_differ(facts: Facts[bool]) -> Verdict:
-    by_trace = Verdict.BACKPROP if facts.trusted else Verdict.INCONCLUSIVE
-    if not facts.difference or facts.trouble:
-        return by_trace
-    if facts.bf and facts.fr:  # too wide to tell the two apart
-        return by_trace
+    if not facts.difference or facts.trouble or (facts.bf and facts.fr):
+        return _untold(facts)
     if facts.fr:
         return Verdict.BACKPROP
     if facts.bf:
         return Verdict.REFERENCE
     return Verdict.INCONCLUSIVE
+
+
+def _untold(facts: Facts[bool]) -> Verdict:
+    """Backprop and reference differ by less than the finite difference can see."""
+    if not facts.significant:
+        return Verdict.AGREE if facts.sharp else Verdict.FINITE_DIFFERENCE
+    return Verdict.BACKPROP if facts.trusted else Verdict.INCONCLUSIVE
 
 
 def decide_all(facts: Facts[npt.NDArray[np.bool_]]) -> npt.NDArray[np.object_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tricheck.comparison import BoolArray
-from tricheck.facts import Evidence
+from tricheck.facts import Evidence, rounding_floor
 from tricheck.parameters import Leaf
 from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Verdict
@@ -21,7 +21,10 @@ def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
     """
     place = leaf.place
     against = evidence.reference if evidence.reference is not None else evidence.difference
+    by_difference = (evidence.backprop.bounds + evidence.difference.bounds)[place]
     bounds = (evidence.backprop.bounds + against.bounds)[place]
+    # Below this floor a trace alone convicts nobody; the finite difference may.
+    bounds = np.maximum(bounds, np.minimum(by_difference, rounding_floor(evidence)))
     largest = float(evidence.largest[leaf.start])
     seen = float(np.max(bounds)) / largest if largest else float("inf")
     return max(seen, evidence.rtol)
