@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,8 @@ class Evidence:
         Where two calls of backprop at the same point differ.
     rtol : float
         Relative differences that the user accepts.
+    open_slopes : float
+        By how much jumps of the loss leave its slopes open.
     """
 
     parameters: Parameters
@@ -43,6 +45,20 @@ class Evidence:
     reference: ReferenceEstimate | None
     unrepeatable: BoolArray
     rtol: float
+    open_slopes: float = 0.0
+
+    def with_open_slopes(self, uncertainty: float) -> Evidence:
+        """The same where jumps of the loss leave its slopes open by so much.
+
+        The finite difference and a traced reference see one smooth piece of the loss.
+        """
+        if not uncertainty:
+            return self
+        difference = replace(self.difference, bounds=self.difference.bounds + uncertainty)
+        reference = self.reference
+        if reference is not None and reference.traced:
+            reference = replace(reference, bounds=reference.bounds + uncertainty)
+        return replace(self, difference=difference, reference=reference, open_slopes=uncertainty)
 
     @property
     def pairs(self) -> list[Pair]:

@@ -18,7 +18,7 @@ Numbers = dict[str, float | str | list[str]]
 
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
-    findings = []
+    findings = [_piecewise(evidence)] if evidence.open_slopes else []
     for leaf in evidence.parameters.leaves:
         kinked = _kinked(evidence, leaf)
         at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
@@ -31,6 +31,18 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
         elif evidence.difference.fixed_step is not None and _costly(evidence, leaf):
             findings.append(_imprecise(evidence, leaf, Severity.NOTE))
     return findings
+
+
+def _piecewise(evidence: Evidence) -> Finding:
+    return Finding(
+        Cause.NOISE,
+        f"The loss jumps between nearby points, which leaves its slopes open by "
+        f"{evidence.open_slopes:.1e} (a solver's stopping rule, a table): differences up to that "
+        "accuse nobody. Tighten the tolerance to know more.",
+        Source.FINITE_DIFFERENCE,
+        severity=Severity.WARNING,
+        evidence={"open_slopes": evidence.open_slopes},
+    )
 
 
 # --- kinks --------------------------------------------------------------------------------------

@@ -121,12 +121,12 @@ def measure_noise(
         kink or an oscillation looks like noise too, but falls with the spacing.
     """
     rng = np.random.default_rng(seed)
-    level, spacing, size, slope = _settled(evaluate, _direction(parameters, rng), loss)
+    level, spacing, size, slope = _settled(evaluate, random_direction(parameters, rng), loss)
     slopes = [slope]
     if level:
         levels = [level]
         for _ in range(min(1 + parameters.size // 32, _MOST_LINES - 1)):
-            values, _ = _along(evaluate, _direction(parameters, rng), spacing)
+            values, _ = line_values(evaluate, random_direction(parameters, rng), spacing, _POINTS)
             if np.all(np.isfinite(values)) and not _repeats(values):
                 levels.append(_level_or_highest(values))
                 slopes.append(_slope(values, spacing))
@@ -143,7 +143,7 @@ def _settled(
     """The noise level along a line, the spacing that showed it, the loss's size and slope."""
     level, spacing, slope, size = np.inf, 0.0, 0.0, abs(float(loss))
     for power in _SPACINGS:
-        values, offset = _along(evaluate, direction, 2.0**power)
+        values, offset = line_values(evaluate, direction, 2.0**power, _POINTS)
         if not np.all(np.isfinite(values)):
             continue
         size = max(size, float(np.max(np.abs(values + offset))))
@@ -191,7 +191,8 @@ def _level_or_highest(values: FloatArray) -> float:
     return float(np.sqrt(gamma * np.mean(np.diff(values, order) ** 2)))
 
 
-def _direction(parameters: Parameters, rng: np.random.Generator) -> FloatArray:
+def random_direction(parameters: Parameters, rng: np.random.Generator) -> FloatArray:
+    """A line that moves every parameter, together as far as one entry's step."""
     signs = rng.choice([-1.0, 1.0], parameters.size)
     # All entries move at once, so each moves less: the line's length is that of one entry's step.
     scale = np.maximum(np.abs(parameters.values), 1.0)
@@ -199,16 +200,18 @@ def _direction(parameters: Parameters, rng: np.random.Generator) -> FloatArray:
     return direction
 
 
-def _along(evaluate: Evaluator, direction: FloatArray, spacing: float) -> tuple[FloatArray, float]:
-    """Values at equally spaced points, less the first of them, and that first value.
+def line_values(
+    evaluate: Evaluator, direction: FloatArray, spacing: float, points: int, first: float = 1.0
+) -> tuple[FloatArray, float]:
+    """Values at equally spaced points of a line, less the first of them, and that first value.
 
-    The point itself is left out: it may sit on a kink or a jump, which is no noise.
+    The point itself is left out unless `first` is 0: it may sit on a kink or a jump.
     """
-    values = np.empty(_POINTS)
+    values = np.empty(points)
     start = evaluate.flat.copy()
     offset: Any = None
-    for k in range(_POINTS):
-        evaluate.flat[:] = start + (k + 1) * spacing * direction
+    for k in range(points):
+        evaluate.flat[:] = start + (first + k) * spacing * direction
         value = evaluate()
         # Subtracting in the loss's own precision keeps digits that float64 would drop.
         offset = value if offset is None else offset

@@ -1,0 +1,63 @@
+"""Does the loss jump between nearby points? What a stopping rule, a table or a cast leaves behind.
+
+A solver that stops at a tolerance gives a loss of smooth pieces: each has its own sharp slope, and
+none is the slope of the loss that was meant. Stencils and traces see one piece only; a longer line
+sees the jumps between them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tricheck.calls import Evaluator
+from tricheck.parameters import Parameters
+from tricheck.sources.noise import Noise, line_values, random_direction
+
+_REACH = 1.0  # of the line, to both sides, relative to the parameters
+_PIECE = 2.0**-5  # the shortest piece of a loss that stencils take for smooth
+_POINTS = 97
+_ORDER = 6
+_ZOOMS = 7
+_FACTOR = 4.0
+# What a unit jump leaves in differences of that order
+_AMPLITUDE = 10.0
+
+
+def slope_uncertainty(
+    evaluate: Evaluator, parameters: Parameters, noise: Noise, seed: int
+) -> float:
+    """How far jumps leave the loss's slopes open.
+
+    Parameters
+    ----------
+    evaluate : Evaluator
+        The loss; left at its point.
+    parameters : Parameters
+        The point.
+    noise : Noise
+        The loss's noise.
+    seed : int
+        Seed of the line's direction.
+
+    Returns
+    -------
+    float
+        The size of a jump met on a line through the point, over the length of the shortest piece
+        that stencils would take for smooth; 0 where the loss is continuous along the line.
+    """
+    direction = random_direction(parameters, np.random.default_rng(seed))
+    spacing, points, first = 2.0 * _REACH / _POINTS, _POINTS, -_POINTS / 2.0
+    sizes = []
+    for _ in range(_ZOOMS):
+        values, _ = line_values(evaluate, direction, spacing, points, first)
+        if not np.all(np.isfinite(values)):
+            return 0.0
+        rough = np.abs(np.diff(values, _ORDER))
+        sizes.append(float(np.max(rough)) / _AMPLITUDE)
+        # A jump leaves its pattern centred on itself; look closer there.
+        centre = (first + int(np.argmax(rough)) + _ORDER / 2) * spacing
+        spacing, points = spacing / _FACTOR, 4 * _ORDER + 1
+        first = centre / spacing - points // 2
+    # A kink or a steep stretch shrinks with the spacing, a jump stays.
+    stays = min(sizes[-3:]) > 0.25 * max(sizes[-3:])
+    return sizes[-1] / _PIECE if stays and sizes[-1] > 16.0 * noise.level else 0.0
