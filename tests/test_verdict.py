@@ -27,6 +27,7 @@ FINE = Facts(
     admissible=True,
     significant=True,
     trusted=True,
+    elsewhere=False,
     unsettled=False,
     vanished=False,
 )
@@ -66,6 +67,8 @@ MEASURABLE = [facts for facts in ALL if consistent(facts)]
         ({"br": False, "bf": False, "significant": False}, V.BACKPROP),
         ({"kink": True}, V.NONDIFFERENTIABLE),
         ({"kink": True, "admissible": False}, V.INCONCLUSIVE),
+        ({"elsewhere": True, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),
+        ({"elsewhere": True, "br": False, "bf": False}, V.BACKPROP),
         ({"kink": True, "br": False, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),
         ({"shaped": False, "backprop": False, "br": False, "bf": False}, V.BACKPROP),
         ({"backprop": False, "br": False, "bf": False}, V.BACKPROP),
@@ -86,6 +89,7 @@ TWO = FINE._replace(reference=False, third=False, trusted=False, br=False, fr=Fa
     [
         ({}, V.AGREE),
         ({"bf": False}, V.BACKPROP),
+        ({"bf": False, "elsewhere": True}, V.INCONCLUSIVE),
         ({"bf": False, "sharp": False}, V.INCONCLUSIVE),
         ({"bf": False, "trouble": True}, V.INCONCLUSIVE),
         ({"sharp": False}, V.INCONCLUSIVE),

@@ -101,6 +101,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         admissible=_admissible(evidence),
         significant=_significant(evidence),
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
+        elsewhere=np.full(size, bool(difference.kinks.any())),
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
     )

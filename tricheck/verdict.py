@@ -46,6 +46,8 @@ class Facts(NamedTuple, Generic[T]):
         Backprop and the reference differ by more than a saturated unit can lose to rounding.
     trusted : bool
         The reference differentiates the loss itself, as its value shows.
+    elsewhere : bool
+        The point sits on a kink along some entry of the model.
     unsettled : bool
         The loss is random beyond what the sources' bounds cover.
     vanished : bool
@@ -66,6 +68,7 @@ class Facts(NamedTuple, Generic[T]):
     admissible: T
     significant: T
     trusted: T
+    elsewhere: T
     unsettled: T
     vanished: T
 
@@ -78,7 +81,7 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, trusted=True, unsettled=False, vanished=False,
+    ...     significant=True, trusted=True, elsewhere=False, unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -107,18 +110,20 @@ def _two_sources(facts: Facts[bool]) -> Verdict:
     """Backprop and finite difference alone; the loss as implemented defines the truth."""
     if not (facts.difference and facts.sharp) or facts.trouble:
         return Verdict.INCONCLUSIVE
-    if not facts.bf:
-        return Verdict.BACKPROP
-    return Verdict.REFERENCE if facts.third else Verdict.AGREE
+    if facts.bf:
+        return Verdict.REFERENCE if facts.third else Verdict.AGREE
+    # Where several kinks meet, a slope may exist that no chain rule finds.
+    return Verdict.INCONCLUSIVE if facts.elsewhere else Verdict.BACKPROP
 
 
 def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
     confirms = facts.difference and facts.sharp
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
-    if confirms and not facts.trouble:
-        return Verdict.BACKPROP_AND_REFERENCE
-    return Verdict.FINITE_DIFFERENCE
+    if not confirms or facts.trouble:
+        return Verdict.FINITE_DIFFERENCE
+    # Where several kinks meet, a slope may exist that no chain rule finds.
+    return Verdict.NONDIFFERENTIABLE if facts.elsewhere else Verdict.BACKPROP_AND_REFERENCE
 
 
 def _backprop_and_reference_differ(facts: Facts[bool]) -> Verdict:

@@ -49,7 +49,8 @@ def slope_uncertainty(
     spacing, points, first = 2.0 * _REACH / _POINTS, _POINTS, -_POINTS / 2.0
     sizes = []
     for _ in range(_ZOOMS):
-        values, _ = line_values(evaluate, direction, spacing, points, first)
+        places = (first + np.arange(points)) * spacing
+        values, _ = line_values(evaluate, direction, places)
         if not np.all(np.isfinite(values)):
             return 0.0
         rough = np.abs(np.diff(values, _ORDER))

@@ -13,11 +13,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.residual import random_places, residual
 
 _LONG, _SHORT = -13, -18  # powers of two, relative to the parameters
 _EXPECTED_ULPS = 64.0
-_POINTS = 9
-_TERMS = 5
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
@@ -108,13 +107,9 @@ def _level(
     gradient: Gradient, parameters: Parameters, line: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """Standard deviation of each entry about its best quartic along a line."""
-    # At random places, for on a lattice roundings may repeat by coincidence.
-    places = np.sort(rng.random(_POINTS))
+    places = random_places(rng)
     values = np.array([gradient(parameters.values + place * line) for place in places])
-    basis, _ = np.linalg.qr(np.vander(places, _TERMS))
-    rest = values - values[0]
-    rest -= basis @ (basis.T @ rest)
-    level = np.sqrt(np.sum(rest**2, axis=0) / (_POINTS - _TERMS))
+    level = residual(places, values)
     for leaf in parameters.leaves:
         level[leaf.place] = np.fmax(level[leaf.place], _typical(level[leaf.place]))
     return np.where(np.isfinite(level), level, 0.0)
