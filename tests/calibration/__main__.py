@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import tricheck
 from tests.calibration import losses
+from tests.calibration.hard import CASES
 from tests.calibration.losses import Case
 from tricheck.calls import Calls, Evaluator
 from tricheck.model import Model
@@ -23,7 +25,7 @@ class Row:
     name: str
     cases: Iterable[Case]
     covered: float
-    ratio: float
+    ratio: float | None
     evaluations: float
 
 
@@ -53,14 +55,18 @@ def table(seeds: range) -> list[Row]:
             for kind in ("hashed", "random")
             for level in (1e-12, 1e-9, 1e-6)
         ),
-        Row("entries over 12 decades", losses.decades(), 0.995, 30, 8),
-        *(Row(f"offset {size:g}", losses.offset(size), 0.995, 30, 8) for size in (1e4, 1e8, 1e12)),
-        Row("linear, constant, quadratic", losses.polynomials(), 0.995, 30, 8),
-        Row("extreme points", losses.extremes(), 0.995, 30, 40),
-        Row("domain ends near", losses.domains(), 0.995, 30, 40),
+        Row("entries over 12 decades", losses.decades(), 0.995, None, 8),
+        *(
+            Row(f"offset {size:g}", losses.offset(size), 0.995, None, 8)
+            for size in (1e4, 1e8, 1e12)
+        ),
+        Row("linear, constant, quadratic", losses.polynomials(), 0.995, None, 8),
+        Row("extreme points", losses.extremes(), 0.995, None, 40),
+        Row("domain ends near", losses.domains(), 0.995, None, 40),
     ]
 
 
+@np.errstate(all="ignore")  # stencils leave domains, and some entries are denormal
 def measure(cases: Iterable[Case]) -> Measured:
     """Differentiate every case and hold it against the truth."""
     ratios, covered, flagged, evaluations, uncovered = [], [], [], 0, []
@@ -68,9 +74,8 @@ def measure(cases: Iterable[Case]) -> Measured:
         parameters = Parameters.read(case.params)
         calls = Calls(Model(case.loss, lambda p: p, case.params), parameters)
         evaluate = Evaluator(calls, parameters.values.dtype)
-        with np.errstate(all="ignore"):
-            base = np.asarray(evaluate()).reshape(-1)[0]
-            noise = measure_noise(evaluate, parameters, base, seed=number)
+        base = np.asarray(evaluate()).reshape(-1)[0]
+        noise = measure_noise(evaluate, parameters, base, seed=number)
         result = Sweeper(evaluate, base, noise, None).measure()
         error = np.abs(result.values - case.truth)
         signs = result.kinks | result.troubles
@@ -94,19 +99,37 @@ def measure(cases: Iterable[Case]) -> Measured:
     )
 
 
+def hard() -> tuple[int, float]:
+    """How many of the known-hard losses come out right, and their evaluations per entry."""
+    right, evaluations, entries = 0, 0, 0
+    for loss, gradient, point, verdict, cause in CASES.values():
+        report = tricheck.check(loss, gradient, np.array(point))
+        error = np.abs(report.gradients["finite-difference"] - gradient(np.array(point)))
+        covered = bool(np.all(error <= report.bounds["finite-difference"] + 1e-16))
+        flagged = cause in {f.cause for f in report.findings if f.source == "finite-difference"}
+        right += report.verdict is verdict and (covered or flagged)
+        evaluations += report.evaluations["loss"]
+        entries += len(point)
+    return right, evaluations / entries
+
+
 def main() -> None:
+    """Print the table, and the first uncovered entries of each class under its row."""
     print("| class | entries | covered | flagged | bound / error | evaluations per entry |")
     print("| --- | --- | --- | --- | --- | --- |")
     for row in table(range(10)):
         got = measure(row.cases)
+        reach = f" (≤ {row.ratio:g})" if row.ratio else ""
         print(
             f"| {row.name} | {got.entries} | {got.covered:.4f} (≥ {row.covered}) | "
-            f"{got.flagged:.3f} | {got.ratio:.1f} (≤ {row.ratio:g}) | "
+            f"{got.flagged:.3f} | {got.ratio:.1f}{reach} | "
             f"{got.evaluations:.2f} (≤ {row.evaluations:g}) |",
             flush=True,
         )
         for line in got.uncovered[:3]:
             print(f"    {line}")
+    right, evaluations = hard()
+    print(f"| known hard | {len(CASES)} losses | {right} right | | | {evaluations:.2f} (≤ 40) |")
 
 
 if __name__ == "__main__":
