@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.residual import random_places, residual
 
-_LONG, _SHORT = -13, -18  # powers of two, relative to the parameters
+_WIDE, _LONG, _SHORT = -6, -13, -18  # powers of two, relative to the parameters
 _EXPECTED_ULPS = 64.0
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
@@ -94,25 +95,30 @@ def _noise(
     takes, or subtracts nearly equal numbers.
 
     It is what a quartic leaves of some values. A short scale of the function's own, or a kink on
-    the line, leaves more; a shorter line tells, for noise stays.
+    the line, leaves more; a shorter line tells, for noise stays. A saturated entry may not move at
+    all; a wider line shows its grid.
     """
-    noise = _level(gradient, parameters, direction * 2.0**_LONG, rng)
+    noise, still = _level(gradient, parameters, direction * 2.0**_LONG, rng)
     if np.any(noise > expected):
-        shorter = _level(gradient, parameters, direction * 2.0**_SHORT, rng)
-        noise = np.where(noise > _STAYS * shorter, shorter, noise)
+        shorter, frozen = _level(gradient, parameters, direction * 2.0**_SHORT, rng)
+        noise = np.where((noise > _STAYS * shorter) & ~frozen, shorter, noise)
+    if np.any(still):
+        wider, _ = _level(gradient, parameters, direction * 2.0**_WIDE, rng)
+        noise = np.where(still, wider, noise)
     return np.where(noise <= largest, noise, 0.0)
 
 
 def _level(
     gradient: Gradient, parameters: Parameters, line: FloatArray, rng: np.random.Generator
-) -> FloatArray:
-    """Standard deviation of each entry about its best quartic along a line."""
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Standard deviation of each entry about its best quartic along a line; where none moved."""
     places = random_places(rng)
     values = np.array([gradient(parameters.values + place * line) for place in places])
     level = residual(places, values)
+    still = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
     for leaf in parameters.leaves:
         level[leaf.place] = np.fmax(level[leaf.place], _typical(level[leaf.place]))
-    return np.where(np.isfinite(level), level, 0.0)
+    return np.where(np.isfinite(level), level, 0.0), still
 
 
 def _typical(block: FloatArray) -> float:

@@ -1,0 +1,184 @@
+"""Correct gradients that lose digits where units saturate or terms cancel: never accused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tricheck
+from tricheck import Verdict
+
+Array = Any
+
+
+def sigmoid(w: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-w))
+
+
+def softmax(w: Array) -> Array:
+    e = np.exp(w - np.max(w))
+    return e / np.sum(e)
+
+
+def sigmoid_gradient(w: Array) -> Array:
+    a = sigmoid(w)
+    return 2 * (a - 0.5) * a * (1 - a)
+
+
+PAIRS: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Array], float, float]] = {
+    "sigmoid": (lambda w: np.sum((sigmoid(w) - 0.5) ** 2), sigmoid_gradient, 2, 14),
+    "tanh": (
+        lambda w: np.sum(np.tanh(w) ** 2),
+        lambda w: 2 * np.tanh(w) * (1 - np.tanh(w) ** 2),
+        1,
+        9,
+    ),
+    "logistic": (lambda w: np.sum(np.log1p(np.exp(-w))), lambda w: sigmoid(w) - 1, 0, 30),
+    "log sigmoid": (lambda w: -np.sum(np.log(sigmoid(w))), lambda w: sigmoid(w) - 1, 0, 30),
+    "cross-entropy": (
+        lambda w: -np.log(softmax(w)[0]),
+        lambda w: softmax(w) - (np.arange(len(w)) == 0),
+        -6,
+        6,
+    ),
+    "softplus far left": (lambda w: np.sum(np.log(1 + np.exp(w))), sigmoid, -40, -20),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS, ids=str)
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("reference", ["auto", "sympy", None])
+def test_saturated_functions(name: str, size: int, reference: str | None) -> None:
+    loss, gradient, low, high = PAIRS[name]
+    for seed in range(12):
+        w = np.random.default_rng(seed).uniform(low, high, size)
+        report = tricheck.check(loss, gradient, w, seed=seed, reference=reference)
+        assert report.ok or report.verdict is Verdict.INCONCLUSIVE, str(report)
+        assert not report.parameters["params"].wrong
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", [1e2, 1e6, 1e10])
+def test_large_constants_cancel_at_zero_initialisation(seed: int, size: float) -> None:
+    y = np.random.default_rng(seed).standard_normal(50) * size
+    y = y - y.mean() + 1e-3
+    report = tricheck.check(
+        lambda b: np.mean((b - y) ** 2), lambda b: np.array([2 * np.mean(b - y)]), np.zeros(1)
+    )
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0, 10.0])
+@pytest.mark.parametrize("seed", range(12))
+def test_saturated_classifiers(scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X, labels = rng.standard_normal((4, 3)), rng.integers(0, 3, 4)
+    params = {
+        "W1": scale * rng.standard_normal((3, 4)),
+        "b1": scale * rng.standard_normal(4),
+        "W2": scale * rng.standard_normal((4, 3)),
+    }
+
+    def forward(p: Any) -> tuple[Array, Array]:
+        a = np.tanh(X @ p["W1"] + p["b1"])
+        z = a @ p["W2"]
+        return a, z - np.max(z, axis=1, keepdims=True)
+
+    def loss(p: Any) -> Any:
+        _, z = forward(p)
+        return np.mean(np.log(np.sum(np.exp(z), axis=1)) - z[np.arange(4), labels])
+
+    def gradient(p: Any, factor: float = 1.0) -> Any:
+        a, z = forward(p)
+        e = np.exp(z)
+        d2 = (e / e.sum(1, keepdims=True) - np.eye(3)[labels]) / 4
+        d1 = d2 @ p["W2"].T * (1 - a**2) * factor
+        return {"W1": X.T @ d1, "b1": d1.sum(0), "W2": a.T @ d2}
+
+    report = tricheck.check(loss, gradient, params, seed=seed)
+    assert report.ok, str(report)
+    if scale <= 1.0:
+        wrong = tricheck.check(loss, lambda p: gradient(p, 1 + 1e-6), params, seed=seed)
+        assert wrong.parameters["W1"].verdict is Verdict.BACKPROP, str(wrong)
+
+
+def test_a_kink_in_one_entry_hides_no_bug_in_another() -> None:
+    A = np.array([[1.0, 2, 3], [0, 1, -1], [2, 0, 1], [1, 1, 1]])
+    y = np.array([1.0, 0, 2, -1])
+    w = np.array([0.5, 0.0, -1.5])
+
+    def loss(w: Array) -> Any:
+        return np.mean((A @ w - y) ** 2) + 0.1 * np.sum(np.abs(w))
+
+    def gradient(w: Array, penalty: float) -> Array:
+        return 2 * A.T @ (A @ w - y) / 4 + penalty * np.sign(w)
+
+    right = tricheck.check(loss, lambda w: gradient(w, 0.1), w)
+    assert right.verdict is Verdict.NONDIFFERENTIABLE
+    wrong = tricheck.check(loss, lambda w: gradient(w, 0.2), w)
+    assert wrong.verdict is Verdict.BACKPROP
+    assert wrong.parameters["params"].wrong == [(0,), (2,)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_subgradient_at_a_kink_is_a_fair_answer(seed: int) -> None:
+    x, t = np.array([0.0, 1.0, 2.0]), np.random.default_rng(seed).standard_normal(3)
+
+    def loss(b: Array) -> Any:
+        return np.mean((np.maximum(0, x + b[0]) - t) ** 2)
+
+    def gradient(b: Array) -> Array:
+        return np.array([np.mean(2 * (np.maximum(0, x + b[0]) - t) * (x + b[0] > 0))])
+
+    report = tricheck.check(loss, gradient, np.zeros(1))
+    assert report.verdict is Verdict.NONDIFFERENTIABLE, str(report)
+    [finding] = [f for f in report.findings if f.cause == "kink"]
+    slopes = sorted(np.mean(2 * (np.maximum(0, x) - t) * mask) for mask in (x > 0, x >= 0))
+    found = sorted(
+        float(str(finding.evidence[f"{side}_slope"])) for side in ("backward", "forward")
+    )
+    np.testing.assert_allclose(found, slopes, rtol=1e-6)
+    assert "backprop" in finding.evidence["admissible"]  # type: ignore[operator]
+
+
+MASK = np.array([1.0, 0.0, 1.0, 1.0])
+POINT = np.array([0.3, -0.5, 0.7, -0.2])
+
+
+@pytest.mark.parametrize(
+    ("backprop", "reference", "verdict"),
+    [
+        (lambda w: 2 * w, lambda w: 2 * w, Verdict.BACKPROP_AND_REFERENCE),
+        (lambda w: 2 * w, None, Verdict.BACKPROP),
+        (lambda w: 2 * w * MASK, lambda w: 2 * w, Verdict.REFERENCE),
+        (lambda w: 2 * w * MASK, lambda w: 2 * w * MASK, Verdict.AGREE),
+        (lambda w: 2 * w * MASK, None, Verdict.AGREE),
+    ],
+)
+def test_a_flat_entry_is_measured_like_any_other(
+    backprop: Any, reference: Any, verdict: Verdict
+) -> None:
+    report = tricheck.check(
+        lambda w: float(np.sum(MASK * w**2)), backprop, POINT, reference=reference
+    )
+    assert report.verdict is verdict, str(report)
+
+
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-9])
+@pytest.mark.parametrize("reference", ["auto", None])
+def test_a_solvers_tolerance_is_no_derivation_error(tolerance: float, reference: Any) -> None:
+    from tests.calibration.hard import implicit, solved
+
+    for x in (-0.9, 0.1, 0.4, 1.1):
+        point = np.array([x])
+        report = tricheck.check(
+            lambda w: solved(w, tolerance), implicit, point, reference=reference
+        )
+        assert report.ok or report.verdict is Verdict.INCONCLUSIVE, str(report)
+        wrong = tricheck.check(
+            lambda w: solved(w, tolerance), lambda w: 1.01 * implicit(w), point, reference=reference
+        )
+        assert wrong.verdict is Verdict.BACKPROP, str(wrong)

@@ -1,0 +1,88 @@
+"""The sweep of one entry: its table, its readings, its errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tricheck
+from tricheck import Model, ModelError, sweep
+
+SMOOTH = Model(
+    lambda p: np.sum(np.exp(p["W"])), lambda p: {"W": np.exp(p["W"])}, {"W": np.ones((2, 3))}
+)
+
+
+def test_a_smooth_loss_shows_both_slopes() -> None:
+    swept = sweep(SMOOTH, "W", (1, 2))
+    assert swept.readings[0] == "truncation"
+    assert swept.readings[-1] == "rounding"
+    assert abs(swept.derivative - np.e) <= swept.bound < 1e-10
+    assert swept.backprop == np.e
+    falling = [k for k, reading in enumerate(swept.readings) if reading == "truncation"]
+    steps, errors = swept.steps[falling], swept.errors[falling]
+    slope = np.polyfit(np.log(steps[1:]), np.log(errors[1:]), 1)[0]
+    assert 1.9 < slope < 2.1
+    assert "falls like h²" in swept.reading
+    assert "backprop agrees" in swept.reading
+
+
+def test_a_wrong_gradient_stays_away_at_every_step() -> None:
+    model = Model(lambda x: np.sum(x**2), lambda x: x, np.array([3.0]))
+    swept = sweep(model, "params", 0)
+    assert "backprop stays 3.0e+00 away" in swept.reading
+
+
+@pytest.mark.parametrize(
+    ("loss", "point", "said"),
+    [
+        (lambda x: np.sum(np.abs(x)), 0.0, "kink: the slope is -1 from the left and 1 from"),
+        (lambda x: np.sum(np.maximum(x, 0.0)), 1e-7, "wrong plateau"),
+        (lambda x: np.sum(np.floor(x)), 1.0, "jump"),
+    ],
+)
+def test_readings_of_nasty_losses(loss: Any, point: float, said: str) -> None:
+    swept = sweep(Model(loss, lambda x: 0 * x, np.array([point])), "params", 0)
+    assert said in swept.reading
+
+
+def test_steps_outside_the_domain_are_said() -> None:
+    swept = sweep(
+        Model(lambda x: np.sum(np.log(x)), lambda x: 1 / x, np.array([1e-4])), "params", 0
+    )
+    assert swept.readings[0] == "outside"
+    assert "accurate" in swept.readings
+
+
+def test_the_table_fits_eighty_columns() -> None:
+    text = str(sweep(SMOOTH, "W", (0, 0)))
+    assert max(map(len, text.splitlines())) <= 80
+    for word in ("central", "forward", "backward", "rounding", "truncation", "W[0, 0]"):
+        assert word in text
+
+
+def test_a_number_has_one_entry() -> None:
+    model = Model(lambda p: p["a"] ** 2, lambda p: {"a": 2 * p["a"]}, {"a": 1.5})
+    assert sweep(model, "a").derivative == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "said"),
+    [
+        ("V", (0, 0), "no parameter 'V': the model has W"),
+        ("W", (2, 0), "shape is (2, 3)"),
+        ("W", 1, "shape is (2, 3)"),
+        ("W", (), "shape is (2, 3)"),
+        ("W", "x", "shape is (2, 3)"),
+    ],
+)
+def test_errors_name_what_is_there(name: str, index: Any, said: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        sweep(SMOOTH, name, index)
+    assert said in str(caught.value)
+
+
+def test_it_is_public() -> None:
+    assert tricheck.sweep is sweep
