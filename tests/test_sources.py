@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -260,6 +260,12 @@ IDIOMS: dict[str, Callable[[Any], Any]] = {
     "flatten": lambda w: w.flatten() @ np.arange(12.0),
     "log1p expm1": lambda w: np.sum(np.log1p(w**2) * np.expm1(w)),
     "kwargs": lambda w: np.sum(a=w**2),
+    "norm of rows": lambda w: np.sum(w / np.linalg.norm(M @ w, axis=1, keepdims=True)[:1] ** 2),
+    "norm of columns": lambda w: np.sum(np.linalg.norm(w, axis=0) ** 3),
+    "repeat": lambda w: np.sum(np.repeat(w, 2, axis=-1) * np.arange(24.0).reshape(4, 6)),
+    "tile": lambda w: np.sum(np.tile(w, 2) * np.arange(24.0).reshape(4, 6)),
+    "full_like": lambda w: np.sum(np.full_like(w, w[0, 0]) * np.arange(12.0).reshape(4, 3)),
+    "whole numbers": lambda w: np.sum(w**2 * (10 * w).astype(int)),
 }
 
 
@@ -278,6 +284,62 @@ def test_plain_numpy_traces_unchanged(idiom: str) -> None:
     pairs = report.parameters["params"].pairs
     assert pairs["finite-difference/reference"].agree, str(report)
     assert report.verdict is Verdict.BACKPROP
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (lambda w: np.sum(w, where=w > 0), "where"),
+        (lambda w: np.max(w, initial=0.1), "initial"),
+        (lambda w: np.sum(np.block([[w], [w]])), "block"),
+        (lambda w: np.sum(np.dstack([w, w])), "dstack"),
+        (lambda w: np.sum(np.asarray(w) ** 2), "asarray"),
+        (lambda w: np.linalg.norm(w, ord=1), "norm"),
+    ],
+)
+def test_what_cannot_be_traced_is_said_and_passed_over(loss: Any, words: str) -> None:
+    with pytest.raises(tricheck.TraceError) as caught:
+        tricheck.check(loss, np.zeros_like, W, reference="autograd")
+    assert "test_sources.py" in str(caught.value)
+    assert words in str(caught.value)
+    assert "autograd" not in str(tricheck.check(loss, np.zeros_like, W).reference)
+
+
+def test_nothing_traced_is_left_in_a_models_state() -> None:
+    class Net:
+        running: Any = np.zeros(3)
+        history: ClassVar[list[Any]] = []
+
+    def loss(w: Array) -> Any:
+        Net.running = 0.9 * Net.running + 0.1 * w
+        Net.history.append(Net.running)
+        return np.sum(w**2)
+
+    assert tricheck.check(loss, lambda w: 2 * w, POINT).ok
+    assert type(Net.running) is np.ndarray
+    for kept in Net.history:
+        np.testing.assert_array_equal(np.asarray(kept) + 0.0, np.asarray(kept))
+
+
+def test_arguments_of_any_kind_are_left_alone() -> None:
+    class Data(NamedTuple):
+        X: Any
+
+    class Box:
+        def __init__(self) -> None:
+            self.X = np.ones(3)
+
+    def loss(w: Array, data: Any, box: Any) -> Any:
+        data.X[:] *= 2.0
+        box.X *= 2.0
+        return np.sum(w**2)
+
+    data, box = Data(np.ones(3)), Box()
+    report = tricheck.check(loss, lambda w, *_: 2 * w, POINT, args=(data, box))
+    assert report.ok
+    assert any("args[0]" in f.message for f in report.findings)
+    np.testing.assert_array_equal(data.X, np.ones(3))
+    np.testing.assert_array_equal(box.X, np.ones(3))
 
 
 @pytest.mark.parametrize("idiom", ["matmul", "builtin sum", "reflected", "where", "indexing"])
