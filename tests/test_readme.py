@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tricheck
+from tests.calibration.__main__ import table
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -31,7 +32,7 @@ def shape_of(text: str) -> str:
 
 def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
     python = [i for i, (language, _) in enumerate(BLOCKS) if language == "python"]
-    assert len(python) == 3
+    assert len(python) == 4
     for i in python:
         printed, names = executed(BLOCKS[i][1])
         if i + 1 < len(BLOCKS) and BLOCKS[i + 1][0] == "text":
@@ -41,6 +42,11 @@ def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
                 value()
             if isinstance(value, tricheck.Model):
                 assert tricheck.check(value).verdict is tricheck.Verdict.AGREE
+
+
+def test_the_calibration_table_has_a_row_for_every_class() -> None:
+    for row in table(range(1)):
+        assert f"| {row.name} |" in README
 
 
 def test_every_verdict_is_in_the_table() -> None:
