@@ -10,9 +10,9 @@ Examples
 """
 
 from tricheck.check import assert_gradients, check
-from tricheck.errors import GradientMismatch, ModelError, TraceError
+from tricheck.errors import ModelError, TraceError
 from tricheck.model import Model
-from tricheck.report import Report
+from tricheck.report import GradientMismatch, Report
 from tricheck.sources.autograd import autograd
 from tricheck.sweep import sweep
 from tricheck.vocabulary import Verdict

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tricheck.errors import GradientMismatch
 from tricheck.parameters import Index
 from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
 
@@ -189,3 +188,17 @@ class Report:
         """
         if not self.ok:
             raise GradientMismatch(self)
+
+
+class GradientMismatch(AssertionError):  # noqa: N818 - it is no error of the program's
+    """Raised by `assert_gradients`; its message is the report, its `report` the facts.
+
+    Attributes
+    ----------
+    report : Report
+        The report of the check that failed.
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
