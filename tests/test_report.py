@@ -106,7 +106,7 @@ def test_a_wrong_backprop_in_text() -> None:
 
           worst W1[2, 0]: backprop 0.41 ± 2.0e-16, finite difference -0.4100000000031 ±
             3.0e-12, reference -0.41 ± 2.0e-16
-            wrong: every entry of W1
+          wrong throughout: W1
 
           sign: W1: Backprop is exactly minus the right gradient.
           mutates-parameters: gradient changes its parameters in place.

@@ -14,6 +14,7 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 WIDTH = 80
 _NAME_WIDTH = 11
 _MOST_ENTRIES = 5
+_MOST_WORST = 3
 
 
 class Span(NamedTuple):
@@ -163,14 +164,19 @@ def _short(number: float) -> str:
 
 
 def _worst_entries(report: Report) -> Iterator[Line]:
-    """One line for each parameter that is not in agreement; else for the worst of all."""
-    chosen = [p for p in report.parameters.values() if p.verdict is not Verdict.AGREE]
-    if not chosen:
-        chosen = [max(report.parameters.values(), key=_excess)]
-    for parameter in chosen:
+    """The worst entries of the parameters that differ most, and all that are wrong."""
+    parameters = report.parameters.values()
+    chosen = [p for p in parameters if p.verdict is report.verdict]
+    shown = _MOST_WORST if report.verdict is not Verdict.AGREE else 1
+    for parameter in sorted(chosen, key=_excess, reverse=True)[:shown]:
         yield from _wrapped(_entry(parameter), indent=2, hanging=4)
-        if parameter.wrong:
-            yield from _wrapped(_wrong(parameter), indent=4)
+    wrong = [p for p in parameters if p.wrong]
+    whole = [p.name for p in wrong if len(p.wrong) == math.prod(p.shape)]
+    if whole:
+        yield from _wrapped(f"wrong throughout: {', '.join(whole)}", indent=2)
+    for parameter in wrong:
+        if parameter.name not in whole:
+            yield from _wrapped(_wrong(parameter), indent=2)
     yield []
 
 
@@ -219,8 +225,6 @@ def _value(source: Source, parameter: ParameterReport) -> str:
 
 def _wrong(parameter: ParameterReport) -> str:
     count, size = len(parameter.wrong), math.prod(parameter.shape)
-    if count == size:
-        return f"wrong: every entry of {parameter.name}" if size > 1 else f"wrong: {parameter.name}"
     names = ", ".join(entry_name(parameter.name, i) for i in parameter.wrong[:_MOST_ENTRIES])
     more = f" and {count - _MOST_ENTRIES} more" if count > _MOST_ENTRIES else ""
     return f"wrong: {names}{more} ({count} of {size} entries)"
