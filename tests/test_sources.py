@@ -44,6 +44,20 @@ def steep(w: Array) -> Any:
     return np.sum(np.exp(300 * w))
 
 
+@pytest.mark.parametrize("distance", [1e-4, 1e-6, 3e-8, -1e-5])
+def test_a_kink_beside_the_point_is_found_with_its_distance(distance: float) -> None:
+    report = tricheck.check(
+        lambda w: np.sum(np.maximum(w, 0.0) + w**2),
+        lambda w: (w > 0) + 2 * w,
+        np.array([0.7, distance]),
+    )
+    assert report.verdict is Verdict.AGREE, str(report)
+    [kink] = [f for f in report.findings if f.cause == "kink"]
+    assert kink.severity == "note"
+    assert kink.entries == [(1,)]
+    assert 0.3 < float(str(kink.evidence["distance"])) / abs(distance) < 3.0
+
+
 @pytest.mark.parametrize(
     ("step", "cause"), [(1e-4, "truncation"), (1e-16, "round-off"), (1e-30, "step-below-ulp")]
 )

@@ -42,7 +42,7 @@ CASES: dict[str, tuple[Any, Any, list[float], Verdict, str | None]] = {
         lambda w: (w > 0) * 1.0,
         [1e-7, 0.5, -1e-7],
         Verdict.AGREE,
-        None,
+        "kink",
     ),
     "oscillation": (
         lambda w: np.sum(np.sin(1e5 * w)) / 1e5,

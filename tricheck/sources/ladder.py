@@ -32,6 +32,7 @@ _ONE_SIDED = 0.25  # a kink on one side changes the gap by twice what it changes
 _WORTH = 2.5  # truncation beside rounding that makes a finer stencil lower the bound
 _SHARP_ENOUGH = 1e-6  # relative rounding error below which a wider stencil is not worth its cost
 _RUNGS = 18
+_VANISHES = 40.0  # a smooth loss's gap falls by the ratio of the steps, eightfold
 _DROWNED = 0.1  # rounding beyond this share of the steepest slope seen: finer steps tell nothing
 
 
@@ -306,25 +307,35 @@ def _whole_ladder(probe: Probe, known: list[Stencil], scale: float, finest: floa
 
 def _singularity(rungs: list[Stencil]) -> tuple[Cause | None, Kink | None, float]:
     """A gap that stays, or grows, where a smooth loss's would fall: a kink, or a jump of a size."""
-    nothing = (None, None, 0.0)
+    nothing = (None, _kink_beside(rungs), 0.0)
     seen = [k for k, rung in enumerate(rungs) if abs(rung.gap) > 20.0 * rung.rounding]
     if not seen or seen[-1] < 2:
         return nothing
-    last, coarse = rungs[seen[-1]], rungs[seen[-1] - 2]
+    coarse, _, last = rungs[seen[-1] - 2 : seen[-1] + 1]
+    if any(abs(last.gap) > 40.0 * rung.rounding for rung in rungs[seen[-1] + 1 :]):
+        return nothing  # a finer step could have shown it, so it lies beside the point
     growth = abs(last.gap) / max(abs(coarse.gap), np.finfo(float).tiny)
-    silent = [r for r in rungs[seen[-1] + 1 :] if abs(last.gap) > 40.0 * r.rounding]
-    if silent:  # finer steps could have shown it, so it lies beside the point
-        if growth < 0.25:
-            return nothing
-        # The gap over a kink at a distance is its change of slope times 1 - distance / step.
-        distance = last.step * (1.0 - min(growth, 1.0))
-        distance = min(max(distance, silent[0].step), last.step)
-        return None, Kink(distance, coarse.backward, coarse.forward, abs(coarse.gap)), 0.0
     if growth > np.sqrt(coarse.step / last.step):
         return Cause.JUMP, None, abs(last.gap) * last.step
     if growth > 0.5 and last.step < 1e-3 * rungs[0].step:
         return None, _kink_at_point(rungs[: seen[-1] + 1], last.gap), 0.0
     return nothing
+
+
+def _kink_beside(rungs: list[Stencil]) -> Kink | None:
+    """A gap that vanishes from one step to the next: the stencil no longer reaches a kink."""
+    for k in range(len(rungs) - 2):
+        gap = abs(rungs[k].gap)
+        small = [abs(finer.gap) < gap / _VANISHES for finer in rungs[k + 1 : k + 3]]
+        if not all(small) or gap < 40.0 * rungs[k + 1].rounding:
+            continue
+        # The gap over a kink is its change of slope times 1 - distance / step.
+        whole = max(abs(rungs[k - 1].gap), gap) if k else 2.0 * gap
+        distance = rungs[k].step * (1.0 - gap / whole)
+        distance = min(max(distance, rungs[k + 1].step), rungs[k].step)
+        widest = rungs[max(k - 1, 0)]
+        return Kink(distance, widest.backward, widest.forward, gap)
+    return None
 
 
 def _kink_at_point(rungs: list[Stencil], gap: float) -> Kink:

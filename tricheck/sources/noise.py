@@ -90,7 +90,8 @@ def measure_noise(
                 levels.append(float(residual(places / length, values)))
                 slopes.append(_slope(places, values))
         # One line's level is good to a factor of two or three; one far above may cross a kink.
-        usual = [other for other in levels if other <= _CROSSING * float(np.median(levels))]
+        middle = sorted(levels)[(len(levels) - 1) // 2]
+        usual = [other for other in levels if other <= _CROSSING * middle]
         level = float(np.sqrt(np.mean(np.square(usual))))
     half_ulp = 0.5 * _ulp(size, loss)
     return Noise(max(level, half_ulp), size, max(slopes))
