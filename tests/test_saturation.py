@@ -182,3 +182,61 @@ def test_a_solvers_tolerance_is_no_derivation_error(tolerance: float, reference:
             lambda w: solved(w, tolerance), lambda w: 1.01 * implicit(w), point, reference=reference
         )
         assert wrong.verdict is Verdict.BACKPROP, str(wrong)
+
+
+def test_a_term_that_jumps_hides_no_bug() -> None:
+    """A bug small enough to be a solver's is inconclusive, never passed; a larger one convicts."""
+
+    def loss(p: Array) -> Any:
+        return np.sum(np.sin(p)) + 1.0 * np.sum(p > 1.0)
+
+    point = np.array([0.4, 0.3])
+    assert tricheck.check(loss, np.cos, point).verdict is Verdict.AGREE
+    for error in (1e-8, 5e-4):
+        report = tricheck.check(loss, lambda p, e=error: np.cos(p) * (1 + e), point)
+        assert report.verdict is Verdict.INCONCLUSIVE, str(report)
+    assert tricheck.check(loss, lambda p: 1.01 * np.cos(p), point).verdict is Verdict.BACKPROP
+
+
+def test_a_steep_loss_is_not_taken_for_one_that_jumps() -> None:
+    X = np.abs(np.random.default_rng(0).standard_normal((20, 3))) * 2
+    y = np.exp(X @ np.ones(3))
+
+    def loss(p: Any) -> Any:
+        z = X @ p["w"]
+        return np.sum(np.exp(z) - y * z) + 1e-3 * np.sum(p["u"] ** 2)
+
+    def gradient(p: Any) -> Any:
+        w = X.T @ (np.exp(X @ p["w"]) - y)
+        return {"w": w * (1 + 1e-6), "u": 2e-3 * p["u"] * 1.0005}
+
+    report = tricheck.check(loss, gradient, {"w": np.full(3, 1.1), "u": np.array([0.5, 2.0])})
+    assert report.parameters["w"].verdict is Verdict.BACKPROP, str(report)
+    assert "noise" not in [f.cause for f in report.findings]
+
+
+def test_a_shared_omission_is_not_excused_by_a_kink_elsewhere() -> None:
+    def loss(p: Any) -> Any:
+        return np.sum(np.sin(p["w"])) + np.sum(np.abs(p["c"])) + 0.5 * np.sum(p["w"] ** 2)
+
+    def without(p: Any) -> Any:
+        return np.sum(np.sin(p["w"])) + np.sum(np.abs(p["c"]))
+
+    report = tricheck.check(
+        loss,
+        lambda p: {"w": np.cos(p["w"]), "c": np.sign(p["c"])},
+        {"w": np.array([0.4, 0.3]), "c": np.array([0.0, 1.0])},
+        reference=tricheck.autograd(without),
+    )
+    assert not report.ok
+    assert report.parameters["w"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_gradient_too_small_for_the_loss_to_show_claims_no_sensitivity() -> None:
+    report = tricheck.check(
+        lambda p: 1e6 + 8e-11 * np.sum(np.sin(p)),
+        lambda p: 8e-11 * np.cos(p),
+        np.array([0.3, -0.4]),
+    )
+    assert report.parameters["params"].sensitivity == float("inf")
+    assert [spot.name for spot in report.blind_spots] == ["vanishing-gradient"]

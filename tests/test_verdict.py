@@ -28,6 +28,7 @@ FINE = Facts(
     significant=True,
     trusted=True,
     elsewhere=False,
+    jumpy=False,
     unsettled=False,
     vanished=False,
 )
@@ -68,6 +69,9 @@ MEASURABLE = [facts for facts in ALL if consistent(facts)]
         ({"kink": True}, V.NONDIFFERENTIABLE),
         ({"kink": True, "admissible": False}, V.INCONCLUSIVE),
         ({"elsewhere": True, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),
+        ({"elsewhere": True, "bf": False, "fr": False, "trusted": False}, V.INCONCLUSIVE),
+        ({"jumpy": True}, V.AGREE),
+        ({"jumpy": True, "br": False, "bf": False}, V.INCONCLUSIVE),
         ({"elsewhere": True, "br": False, "bf": False}, V.BACKPROP),
         ({"kink": True, "br": False, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),
         ({"shaped": False, "backprop": False, "br": False, "bf": False}, V.BACKPROP),
@@ -146,7 +150,7 @@ def test_agreement_needs_a_confirming_finite_difference_unless_the_gradient_vani
 def test_a_backprop_that_contradicts_both_others_is_not_passed() -> None:
     for facts in MEASURABLE:
         clear = facts.fr and not (facts.br or facts.bf or facts.trouble)
-        special = facts.kink or facts.unsettled or facts.vanished
+        special = facts.kink or facts.unsettled or facts.vanished or facts.jumpy
         if clear and facts.backprop and not special:
             assert decide(facts) is V.BACKPROP, facts
 
@@ -156,7 +160,7 @@ def test_swapping_backprop_and_reference_swaps_the_blame() -> None:
     swap = {V.BACKPROP: V.REFERENCE, V.REFERENCE: V.BACKPROP}
     for facts in MEASURABLE:
         plain = facts.shaped and facts.backprop and facts.reference and not facts.trusted
-        if plain and facts.difference and not facts.trouble:
+        if plain and facts.difference and not facts.trouble and not facts.elsewhere:
             swapped = facts._replace(bf=facts.fr, fr=facts.bf)
             verdict = decide(facts)
             assert decide(swapped) is swap.get(verdict, verdict), facts

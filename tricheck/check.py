@@ -22,10 +22,9 @@ from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
-from tricheck.verdict import Facts, decide_all, worst
+from tricheck.verdict import ACCUSING, Facts, decide_all, worst
 from tricheck.vocabulary import Finding, Severity, Verdict
 
-_BLAMING = (Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE, Verdict.REFERENCE)
 _SEVERITIES = list(Severity)
 _REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
@@ -210,14 +209,16 @@ def _assembled(
         block = entry_verdicts[leaf.place]
         verdicts[leaf.name] = worst(block)
         positions = np.flatnonzero(block == verdicts[leaf.name])
-        blamed = verdicts[leaf.name] in _BLAMING
+        blamed = verdicts[leaf.name] in ACCUSING
         wrong[leaf.name] = [leaf.index(int(i)) for i in positions] if blamed else []
     gradients, bounds = structured(evidence)
     return Report(
         calls.model.title,
         worst(verdicts.values()),
         {
-            leaf.name: parameter_report(evidence, leaf, verdicts[leaf.name], wrong[leaf.name])
+            leaf.name: parameter_report(
+                evidence, facts, leaf, verdicts[leaf.name], wrong[leaf.name]
+            )
             for leaf in evidence.parameters.leaves
         },
         _findings(evidence, verdicts, wrong, notes),

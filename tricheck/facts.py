@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
 # Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
+SLIGHT = 1e-3  # of a parameter's largest entry: more is no matter of a solver's tolerance
 _CANCELLED = 2.0**10 * float(np.finfo(np.float64).eps)
 
 
@@ -46,19 +47,6 @@ class Evidence:
     unrepeatable: BoolArray
     rtol: float
     open_slopes: float = 0.0
-
-    def with_open_slopes(self, uncertainty: float) -> Evidence:
-        """The same where jumps of the loss leave its slopes open by so much.
-
-        The finite difference and a traced reference see one smooth piece of the loss.
-        """
-        if not uncertainty:
-            return self
-        difference = replace(self.difference, bounds=self.difference.bounds + uncertainty)
-        reference = self.reference
-        if reference is not None and reference.traced:
-            reference = replace(reference, bounds=reference.bounds + uncertainty)
-        return replace(self, difference=difference, reference=reference, open_slopes=uncertainty)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -102,9 +90,20 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         significant=_significant(evidence),
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         elsewhere=np.full(size, bool(difference.kinks.any())),
+        jumpy=_jumpy(evidence),
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
     )
+
+
+def _jumpy(evidence: Evidence) -> BoolArray:
+    """Where sources differ by so little that jumps of the loss nearby explain it.
+
+    The finite difference and a trace see one smooth piece of the loss, not the loss that was meant.
+    """
+    apart = np.fmax.reduce([pair.differences for pair in evidence.pairs])
+    slight = np.minimum(evidence.open_slopes, SLIGHT * evidence.largest)
+    return np.array(apart <= slight, dtype=bool) & (evidence.open_slopes > 0.0)
 
 
 def _shaped(evidence: Evidence) -> BoolArray:

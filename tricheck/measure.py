@@ -9,15 +9,14 @@ import numpy as np
 
 from tricheck import contract
 from tricheck.calls import Calls, Evaluator
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import SLIGHT, Evidence, facts_of
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources.jumps import slope_uncertainty
 from tricheck.sources.noise import measure_noise
-from tricheck.verdict import decide_all
+from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Finding, Verdict
 
-_SLIGHT = 1e-3  # of a parameter's largest entry
 _REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
 
@@ -50,7 +49,7 @@ def measure(
             evidence = replace(evidence, difference=again)
         if _slight(evidence):
             open_slope = slope_uncertainty(evaluate, calls.parameters, noise, seed)
-            evidence = evidence.with_open_slopes(open_slope)
+            evidence = replace(evidence, open_slopes=open_slope)
     return evidence, notes
 
 
@@ -69,10 +68,9 @@ def _decisive(evidence: Evidence) -> list[int]:
 
 def _slight(evidence: Evidence) -> bool:
     """Whether an accusation is of so little that jumps of the loss might explain it."""
-    accusing = (Verdict.BACKPROP, Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE)
-    accused = np.isin(decide_all(facts_of(evidence)), accusing)
+    accused = np.isin(decide_all(facts_of(evidence)), list(ACCUSING))
     apart = np.fmax.reduce([pair.differences for pair in evidence.pairs])
-    return bool(np.any(accused & (apart <= _SLIGHT * evidence.largest)))
+    return bool(np.any(accused & (apart <= SLIGHT * evidence.largest)))
 
 
 def evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:

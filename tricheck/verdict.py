@@ -18,6 +18,8 @@ from tricheck.vocabulary import Verdict
 SHARP = 1e-4
 
 
+ACCUSING = frozenset({Verdict.BACKPROP, Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE})
+
 T = TypeVar("T")
 
 
@@ -48,6 +50,8 @@ class Facts(NamedTuple, Generic[T]):
         The reference differentiates the loss itself, as its value shows.
     elsewhere : bool
         The point sits on a kink along some entry of the model.
+    jumpy : bool
+        The loss jumps nearby, which explains a difference of this size.
     unsettled : bool
         The loss is random beyond what the sources' bounds cover.
     vanished : bool
@@ -69,6 +73,7 @@ class Facts(NamedTuple, Generic[T]):
     significant: T
     trusted: T
     elsewhere: T
+    jumpy: T
     unsettled: T
     vanished: T
 
@@ -81,7 +86,8 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, trusted=True, elsewhere=False, unsettled=False, vanished=False,
+    ...     significant=True, trusted=True, elsewhere=False, jumpy=False, unsettled=False,
+    ...     vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -90,6 +96,11 @@ def decide(facts: Facts[bool]) -> Verdict:
     """
     if not facts.shaped:
         return Verdict.BACKPROP
+    verdict = _of_smooth_loss(facts)
+    return Verdict.INCONCLUSIVE if facts.jumpy and verdict in ACCUSING else verdict
+
+
+def _of_smooth_loss(facts: Facts[bool]) -> Verdict:
     if facts.unsettled:
         return Verdict.INCONCLUSIVE
     if not facts.backprop:
@@ -122,8 +133,9 @@ def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
     if not confirms or facts.trouble:
         return Verdict.FINITE_DIFFERENCE
-    # Where several kinks meet, a slope may exist that no chain rule finds.
-    return Verdict.NONDIFFERENTIABLE if facts.elsewhere else Verdict.BACKPROP_AND_REFERENCE
+    if facts.elsewhere:  # where several kinks meet, a slope may exist that no chain rule finds
+        return Verdict.NONDIFFERENTIABLE if facts.trusted else Verdict.INCONCLUSIVE
+    return Verdict.BACKPROP_AND_REFERENCE
 
 
 def _backprop_and_reference_differ(facts: Facts[bool]) -> Verdict:

@@ -36,9 +36,9 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
 def _piecewise(evidence: Evidence) -> Finding:
     return Finding(
         Cause.NOISE,
-        f"The loss jumps between nearby points, which leaves its slopes open by "
-        f"{evidence.open_slopes:.1e} (a solver's stopping rule, a table): differences up to that "
-        "accuse nobody. Tighten the tolerance to know more.",
+        "The loss jumps between nearby points (a solver's stopping rule, a table, a count), which "
+        f"leaves its slopes open by about {evidence.open_slopes:.1e}: a difference this small "
+        "accuses nobody. Tighten the tolerance, or leave the jumping term out, to know more.",
         Source.FINITE_DIFFERENCE,
         severity=Severity.WARNING,
         evidence={"open_slopes": evidence.open_slopes},

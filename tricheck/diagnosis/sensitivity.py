@@ -11,15 +11,17 @@ from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Verdict
 
 
-def sensitivity(evidence: Evidence, leaf: Leaf) -> float:
+def sensitivity(evidence: Evidence, facts: Facts[BoolArray], leaf: Leaf) -> float:
     """The smallest error of any one entry that this run was certain to flag.
 
     Returns
     -------
     float
-        Relative to the parameter's largest gradient entry; infinite where that is 0.
+        Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
     """
     place = leaf.place
+    if np.all(facts.vanished[place]):
+        return float("inf")
     against = evidence.reference if evidence.reference is not None else evidence.difference
     by_difference = (evidence.backprop.bounds + evidence.difference.bounds)[place]
     bounds = (evidence.backprop.bounds + against.bounds)[place]
@@ -37,8 +39,8 @@ def blind_spots(
     return [
         BlindSpot(
             "vanishing-gradient",
-            "The gradient vanishes at this point, so every error that scales with it is invisible "
-            "here.",
+            "The gradient vanishes at this point, or is too small for the loss to show, so every "
+            "error that scales with it is invisible here.",
             leaf.name,
         )
         for leaf in evidence.parameters.leaves

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.comparison import Pair, relative_error
+from tricheck.comparison import BoolArray, Pair, relative_error
 from tricheck.diagnosis.sensitivity import sensitivity
 from tricheck.facts import Evidence
 from tricheck.parameters import Index, Leaf
 from tricheck.report.facts import PairReport, ParameterReport, Worst
 from tricheck.sources.estimate import Estimate
+from tricheck.verdict import Facts
 from tricheck.vocabulary import Source, Verdict
 
 
@@ -30,7 +31,11 @@ def structured(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def parameter_report(
-    evidence: Evidence, leaf: Leaf, verdict: Verdict, wrong: list[Index]
+    evidence: Evidence,
+    facts: Facts[BoolArray],
+    leaf: Leaf,
+    verdict: Verdict,
+    wrong: list[Index],
 ) -> ParameterReport:
     """The facts of one parameter."""
     estimates = {s.source: s for s in sources(evidence)}
@@ -42,7 +47,7 @@ def parameter_report(
         verdict,
         wrong,
         pairs,
-        sensitivity(evidence, leaf),
+        sensitivity(evidence, facts, leaf),
         Worst(
             leaf.index(position - leaf.start),
             {source: float(s.values[position]) for source, s in estimates.items()},

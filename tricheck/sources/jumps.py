@@ -21,6 +21,7 @@ _ZOOMS = 7
 _FACTOR = 4.0
 # What a unit jump leaves in differences of that order
 _AMPLITUDE = 10.0
+_ABOVE_NOISE = 64.0
 
 
 def slope_uncertainty(
@@ -47,12 +48,16 @@ def slope_uncertainty(
     """
     direction = random_direction(parameters, np.random.default_rng(seed))
     spacing, points, first = 2.0 * _REACH / _POINTS, _POINTS, -_POINTS / 2.0
-    sizes = []
+    sizes: list[float] = []
+    level = noise.level
     for _ in range(_ZOOMS):
         places = (first + np.arange(points)) * spacing
-        values, _ = line_values(evaluate, direction, places)
+        values, offset = line_values(evaluate, direction, places)
         if not np.all(np.isfinite(values)):
             return 0.0
+        # Far out the loss may be larger, and so are its rounding and its noise.
+        size = float(np.max(np.abs(values + offset)))
+        level = max(noise.level * size / noise.size if noise.size else 0.0, float(np.spacing(size)))
         rough = np.abs(np.diff(values, _ORDER))
         sizes.append(float(np.max(rough)) / _AMPLITUDE)
         # A jump leaves its pattern centred on itself; look closer there.
@@ -61,4 +66,4 @@ def slope_uncertainty(
         first = centre / spacing - points // 2
     # A kink or a steep stretch shrinks with the spacing, a jump stays.
     stays = min(sizes[-3:]) > 0.25 * max(sizes[-3:])
-    return sizes[-1] / _PIECE if stays and sizes[-1] > 16.0 * noise.level else 0.0
+    return sizes[-1] / _PIECE if stays and sizes[-1] > _ABOVE_NOISE * level else 0.0
