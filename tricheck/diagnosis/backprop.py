@@ -47,10 +47,9 @@ class Block:
         """Entries beyond the slack, as booleans."""
         return np.abs(self.backprop - self.truth) > self.slack
 
-    def explained_by(self, prediction: FloatArray, stretch: float = 1.0) -> bool:
+    def explained_by(self, prediction: FloatArray) -> bool:
         """Whether a prediction of backprop's values leaves nothing unexplained."""
-        allowed = self.slack * (1.0 + abs(stretch))
-        return bool(np.all(np.abs(self.backprop - prediction) <= allowed))
+        return bool(np.all(np.abs(self.backprop - prediction) <= self.slack))
 
 
 def diagnose(evidence: Evidence, blamed: dict[str, list[Index]]) -> list[Finding]:
@@ -236,19 +235,13 @@ def _familiar(factor: float) -> Fraction | None:
 def _scale(block: Block, factor: float) -> Finding:
     ratio = _familiar(factor)
     evidence: dict[str, float | str | list[str]] = {"factor": factor}
-    reading = ""
+    relation, reading = f"{factor:.6g}", ""
     if ratio is not None:
         evidence["matches"] = str(ratio)
-        reading = f" ({ratio})" if ratio.denominator > 1 else ""
-        reading += ", consistent with a forgotten or doubled average, sum or square"
-    return _finding(
-        block,
-        Cause.SCALE,
-        f"Backprop is {factor:.6g}{reading.split(',')[0]} times the right gradient"
-        + (f",{reading.split(',', 1)[1]}" if ratio is not None else "")
-        + ".",
-        evidence,
-    )
+        relation += f" ({ratio})" if ratio.denominator > 1 else ""
+        reading = ", consistent with a forgotten or doubled average, sum or square"
+    message = f"Backprop is {relation} times the right gradient{reading}."
+    return _finding(block, Cause.SCALE, message, evidence)
 
 
 def _rearranged(block: Block) -> Iterator[Finding]:
