@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from tricheck.calls import Evaluator
-from tricheck.parameters import Parameters
+from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.noise import Noise, line_values, random_direction
 
-_REACH = 1.0  # of the line, to both sides, relative to the parameters
-_PIECE = 2.0**-5  # the shortest piece of a loss that stencils take for smooth
+_REACHES = (1.0, 2.0**-3, 2.0**-6)  # of the line, to both sides, relative to the parameters
+_PIECE = 2.0**-5  # of the line: the shortest piece of a loss that stencils take for smooth
 _POINTS = 97
 _ORDER = 6
 _ZOOMS = 7
@@ -47,7 +47,13 @@ def slope_uncertainty(
         that stencils would take for smooth; 0 where the loss is continuous along the line.
     """
     direction = random_direction(parameters, np.random.default_rng(seed))
-    spacing, points, first = 2.0 * _REACH / _POINTS, _POINTS, -_POINTS / 2.0
+    jumps = (_jump(evaluate, direction, reach, noise) / (_PIECE * reach) for reach in _REACHES)
+    return next((slope for slope in jumps if slope), 0.0)
+
+
+def _jump(evaluate: Evaluator, direction: FloatArray, reach: float, noise: Noise) -> float:
+    """The size of a jump met on a line through the point; 0 where there is none."""
+    spacing, points, first = 2.0 * reach / _POINTS, _POINTS, -_POINTS / 2.0
     sizes: list[float] = []
     level = noise.level
     for _ in range(_ZOOMS):
@@ -66,4 +72,4 @@ def slope_uncertainty(
         first = centre / spacing - points // 2
     # A kink or a steep stretch shrinks with the spacing, a jump stays.
     stays = min(sizes[-3:]) > 0.25 * max(sizes[-3:])
-    return sizes[-1] / _PIECE if stays and sizes[-1] > _ABOVE_NOISE * level else 0.0
+    return sizes[-1] if stays and sizes[-1] > _ABOVE_NOISE * level else 0.0

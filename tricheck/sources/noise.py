@@ -18,6 +18,7 @@ _EXPECTED_ULPS = 64.0
 _MOST_LINES = 4
 _FLOAT64 = 2.0**-40  # relative noise up to which summing in float64 may come
 _CROSSING = 16.0
+_RISES = 16.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,11 @@ def _settled(
             break  # below the loss's resolution: the coarser level stands
         scaled = places * 2.0**-power
         found = _half_grid(values) if _repeats(values) else float(residual(scaled, values))
-        if found < level:
+        rises = np.isfinite(level) and found > _RISES * level
+        if found < level or rises:
             level, length, slope = found, 2.0**power, _slope(places, values)
+        if rises:
+            break  # cancellation near the point: finer lines would lie within one plateau of it
         if level <= _EXPECTED_ULPS * _ulp(size, loss):
             break
     return (level, length, size, slope) if np.isfinite(level) else (0.0, 0.0, size, 0.0)
