@@ -240,3 +240,15 @@ def test_a_gradient_too_small_for_the_loss_to_show_claims_no_sensitivity() -> No
     )
     assert report.parameters["params"].sensitivity == float("inf")
     assert [spot.name for spot in report.blind_spots] == ["vanishing-gradient"]
+
+
+@pytest.mark.parametrize("factor", [1.01, 2.0, 12.0, -1.0])
+@pytest.mark.parametrize("reference", ["auto", "sympy", None])
+def test_an_entry_beside_a_pole_does_not_blur_the_others(factor: float, reference: Any) -> None:
+    def gradient(w: Array) -> Array:
+        return np.array([1.0, factor, 1.0]) * 0.5 / np.sqrt(w)
+
+    point = np.array([1e-9, 1.0, 2.0])
+    report = tricheck.check(lambda w: np.sum(np.sqrt(w)), gradient, point, reference=reference)
+    assert report.verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["params"].wrong == [(1,)]

@@ -40,6 +40,8 @@ def test_a_wrong_gradient_stays_away_at_every_step() -> None:
     [
         (lambda x: np.sum(np.abs(x)), 0.0, "kink: the slope is -1 from the left and 1 from"),
         (lambda x: np.sum(np.maximum(x, 0.0)), 1e-7, "wrong plateau"),
+        (lambda x: np.sum(np.maximum(x, 0.0)), 1e-7, "A kink lies about 1e-07 away"),
+        (lambda x: np.sum(np.log(x)), 1e-4, "leave the domain"),
         (lambda x: np.sum(np.floor(x)), 1.0, "jump"),
     ],
 )
@@ -76,6 +78,9 @@ def test_a_number_has_one_entry() -> None:
         ("W", 1, "shape is (2, 3)"),
         ("W", (), "shape is (2, 3)"),
         ("W", "x", "shape is (2, 3)"),
+        ("W", 1.5, "shape is (2, 3)"),
+        ("W", None, "shape is (2, 3)"),
+        ("W", (True, 0), "shape is (2, 3)"),
     ],
 )
 def test_errors_name_what_is_there(name: str, index: Any, said: str) -> None:

@@ -88,6 +88,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         kink=difference.kinks,
         admissible=_admissible(evidence),
         significant=_significant(evidence),
+        blunt=nowhere if reference is None else reference.bounds > difference.bounds,
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         elsewhere=np.full(size, bool(difference.kinks.any())),
         jumpy=_jumpy(evidence),

@@ -55,14 +55,14 @@ def measure(
 
 def _decisive(evidence: Evidence) -> list[int]:
     """Entries where the finite difference alone contradicts somebody."""
-    verdicts = decide_all(facts_of(evidence))
-    alone = (Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE) + (
-        (Verdict.BACKPROP,) if evidence.reference is None else ()
-    )
+    facts = facts_of(evidence)
+    verdicts = decide_all(facts)
+    alone = np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
+    alone |= (verdicts == Verdict.BACKPROP) & (~facts.reference | facts.br)
     decisive: list[int] = []
     for leaf in evidence.parameters.leaves:
-        offsets = [i for i in range(leaf.stop - leaf.start) if verdicts[leaf.start + i] in alone]
-        decisive += [leaf.start + i for i in offsets[:_REMEASURED]]
+        offsets = np.flatnonzero(alone[leaf.place])[:_REMEASURED]
+        decisive += [leaf.start + int(offset) for offset in offsets]
     return decisive
 
 

@@ -106,6 +106,10 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
     >>> bool(abs(swept.derivative - np.e) <= swept.bound)
     True
     """
+    if not isinstance(model, Model):
+        raise ModelError(
+            f"sweep(model, ...) got a {type(model).__name__}, expected a tricheck.Model"
+        )
     calls = Calls(model, Parameters.read(model.params))
     leaf, position = _position(calls.parameters, name, index)
     point = inspect(calls)
@@ -132,7 +136,9 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
         certified.value,
         certified.bound,
         float(point.gradient[position]),
-        _sentence(certified, rungs, readings, float(point.gradient[position])),
+        _RANDOM
+        if point.spread
+        else _sentence(certified, rungs, readings, float(point.gradient[position])),
     )
 
 
@@ -141,10 +147,11 @@ def _position(parameters: Parameters, name: str, index: Index | int) -> tuple[Le
     if name not in names:
         raise ModelError(f"there is no parameter {name!r}: the model has {', '.join(names)}")
     leaf = parameters.leaves[names.index(name)]
-    place = (index,) if isinstance(index, int | np.integer) else tuple(index)
+    place = index if isinstance(index, tuple | list) else (index,)
     try:
         offset = int(np.ravel_multi_index(place, leaf.shape)) if leaf.shape else 0
         fits = len(place) == len(leaf.shape)
+        fits = fits and not any(isinstance(i, bool) for i in place)
     except (ValueError, TypeError):
         fits = False
     if not fits:
@@ -169,12 +176,16 @@ def _read(rungs: list[Stencil], errors: FloatArray, k: int, certified: Derivativ
         return "accurate"
     if error <= 4.0 * rung.rounding:
         return "rounding"
-    if k + 1 < len(rungs) and np.isfinite(errors[k + 1]):
-        finer = max(errors[k + 1], certified.bound, 1e-300)
-        slope = math.log(error / finer) / math.log(rung.step / rungs[k + 1].step)
-        if 1.5 < slope < 2.5:
+    # Where the next finer step shows no error the slope is that from the next coarser one.
+    near = k if k + 1 < len(rungs) and errors[k + 1] > certified.bound else k - 1
+    if near >= 0 and np.all(np.isfinite(errors[near : near + 2])):
+        ratio = rungs[near].step / rungs[near + 1].step
+        if 1.5 < math.log(errors[near] / errors[near + 1]) / math.log(ratio) < 2.5:
             return "truncation"
     return "flat"
+
+
+_RANDOM = "The loss is random, so no step says anything: seed its generator inside the loss."
 
 
 def _sentence(
@@ -188,6 +199,8 @@ def _sentence(
     if certified.trouble is not None:
         return f"The finite difference fails at every step ({certified.trouble.value})."
     parts = []
+    if certified.kink is not None:
+        parts.append(f"a kink lies about {certified.kink.distance:.0e} away")
     steps: dict[str, list[float]] = {}
     for rung, reading in zip(rungs, readings, strict=True):
         steps.setdefault(reading, []).append(rung.step)
@@ -195,8 +208,10 @@ def _sentence(
         parts.append(f"the error falls like h² down to h = {min(falling):.0e}")
     if good := steps.get("accurate"):
         parts.append(f"steps from {max(good):.0e} to {min(good):.0e} are accurate")
-    if "flat" in readings:
-        parts.append("some steps show a wrong plateau")
+    if outside := steps.get("outside"):
+        parts.append(f"steps of {min(outside):.0e} and more leave the domain")
+    if len(steps.get("flat", [])) > 2:
+        parts.append("coarser steps show a wrong plateau")
     if readings and readings[-1] == "rounding":
         parts.append("below, rounding grows like 1/h")
     text = "; ".join(parts) or "no step is accurate"

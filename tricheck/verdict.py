@@ -46,6 +46,8 @@ class Facts(NamedTuple, Generic[T]):
         All sources lie between the one-sided slopes.
     significant : bool
         Backprop and the reference differ by more than a saturated unit can lose to rounding.
+    blunt : bool
+        The reference is less precise than the finite difference.
     trusted : bool
         The reference differentiates the loss itself, as its value shows.
     elsewhere : bool
@@ -71,6 +73,7 @@ class Facts(NamedTuple, Generic[T]):
     kink: T
     admissible: T
     significant: T
+    blunt: T
     trusted: T
     elsewhere: T
     jumpy: T
@@ -86,8 +89,8 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, trusted=True, elsewhere=False, jumpy=False, unsettled=False,
-    ...     vanished=False,
+    ...     significant=True, blunt=False, trusted=True, elsewhere=False, jumpy=False,
+    ...     unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -129,6 +132,8 @@ def _two_sources(facts: Facts[bool]) -> Verdict:
 
 def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
     confirms = facts.difference and facts.sharp
+    if facts.blunt and facts.fr and not facts.bf:
+        return _two_sources(facts)  # the reference is too wide to tell the two apart
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
     if not confirms or facts.trouble:

@@ -91,8 +91,8 @@ def _kink_beside(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Findin
     return Finding(
         Cause.KINK,
         f"A kink lies about {kink.distance:.0e} from {leaf.name}{list(index)}, where the slope "
-        f"changes by {abs(kink.forward - kink.backward):.1e}: a step beyond it gives a wrong "
-        "slope. Smaller steps were used.",
+        f"changes by about {abs(kink.forward - kink.backward):.0e}: a step beyond it gives a wrong "
+        "slope." + (" Smaller steps were used." if evidence.difference.fixed_step is None else ""),
         Source.FINITE_DIFFERENCE,
         leaf.name,
         [leaf.index(i - leaf.start) for i in positions],
@@ -200,7 +200,7 @@ _WORDS = {
     ),
     Cause.ROUND_OFF: (
         "The loss is about {loss:.1e} and keeps no more digits: rounding leaves ±{bound:.1e} at "
-        "step {step:.0e}, beside a largest entry of {largest:.1e}."
+        "step {step:.0e}, beside a largest entry of {largest:.1e}. Take constant offsets out of it."
     ),
     Cause.NOISE: (
         "The loss carries noise of {noise:.1e}, far above rounding (a solver's tolerance, a random "

@@ -46,7 +46,7 @@ _NEXT = {
     Verdict.AGREE: "Nothing to mend.",
     Verdict.BACKPROP: "Mend the backward pass of {names}, then check again.",
     Verdict.FINITE_DIFFERENCE: (
-        "Leave backprop as it is. To have it confirmed, help the finite difference as said above."
+        "Leave backprop as it is; what limits the finite difference is said above."
     ),
     Verdict.REFERENCE: "Mend the reference of {names}, or choose another; leave backprop as it is.",
     Verdict.BACKPROP_AND_REFERENCE: (
@@ -277,16 +277,16 @@ def _spots(report: Report) -> Iterator[tuple[str, str]]:
 def _next(report: Report) -> str:
     if report.verdict is Verdict.AGREE and report.blind_spots:
         return "Nothing to mend here; check at another point for what is blind at this one."
-    if report.verdict is Verdict.INCONCLUSIVE and _only_kinks(report):
+    causes = {finding.cause for finding in report.findings}
+    if report.verdict is Verdict.INCONCLUSIVE and Cause.NONDETERMINISTIC in causes:
+        return "Make the loss deterministic: seed its random generator inside it. Then check again."
+    if report.verdict is Verdict.INCONCLUSIVE and report.step is not None:
+        return "Check again without a fixed step: then a step is chosen for every entry."
+    if report.verdict is Verdict.INCONCLUSIVE and Cause.KINK in causes:
         return _NEXT[Verdict.NONDIFFERENTIABLE].format(names="the point")
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
     shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
     return _NEXT[report.verdict].format(names=shown)
-
-
-def _only_kinks(report: Report) -> bool:
-    causes = {finding.cause for finding in report.findings}
-    return Cause.KINK in causes and Cause.NONDETERMINISTIC not in causes
 
 
 def _footer(report: Report) -> Iterator[Line]:
