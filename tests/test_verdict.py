@@ -27,6 +27,7 @@ FINE = Facts(
     admissible=True,
     significant=True,
     blunt=False,
+    sided=False,
     trusted=True,
     elsewhere=False,
     jumpy=False,
@@ -71,8 +72,9 @@ MEASURABLE = [facts for facts in ALL if consistent(facts)]
         ({"kink": True, "admissible": False}, V.INCONCLUSIVE),
         ({"elsewhere": True, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),
         ({"elsewhere": True, "bf": False, "fr": False, "trusted": False}, V.INCONCLUSIVE),
-        ({"blunt": True, "bf": False}, V.BACKPROP),  # a reference too wide to tell
-        ({"blunt": True, "bf": False, "sharp": False}, V.INCONCLUSIVE),
+        ({"blunt": True, "bf": False}, V.INCONCLUSIVE),  # a reference too wide to tell
+        ({"blunt": True, "bf": False, "sided": True}, V.BACKPROP),
+        ({"blunt": True, "bf": False, "sided": True, "sharp": False}, V.INCONCLUSIVE),
         ({"bf": False}, V.AGREE),  # at the margin of the bounds
         ({"jumpy": True}, V.AGREE),
         ({"jumpy": True, "br": False, "bf": False}, V.INCONCLUSIVE),

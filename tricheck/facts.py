@@ -89,6 +89,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         admissible=_admissible(evidence),
         significant=_significant(evidence),
         blunt=nowhere if reference is None else reference.bounds > difference.bounds,
+        sided=_sided(evidence),
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         elsewhere=np.full(size, bool(difference.kinks.any())),
         jumpy=_jumpy(evidence),
@@ -168,6 +169,14 @@ def _significant(evidence: Evidence) -> BoolArray:
         return np.ones(evidence.parameters.size, dtype=bool)
     apart = np.abs(evidence.backprop.values - evidence.reference.values)
     return np.array(~(apart <= rounding_floor(evidence)), dtype=bool)
+
+
+def _sided(evidence: Evidence) -> BoolArray:
+    if evidence.reference is None:
+        return np.zeros(evidence.parameters.size, dtype=bool)
+    to_difference = np.abs(evidence.reference.values - evidence.difference.values)
+    to_backprop = np.abs(evidence.reference.values - evidence.backprop.values)
+    return np.array(to_difference < to_backprop, dtype=bool)
 
 
 def _cancelled(evidence: Evidence) -> BoolArray:

@@ -48,6 +48,8 @@ class Facts(NamedTuple, Generic[T]):
         Backprop and the reference differ by more than a saturated unit can lose to rounding.
     blunt : bool
         The reference is less precise than the finite difference.
+    sided : bool
+        The reference's value is nearer the finite difference's than backprop's.
     trusted : bool
         The reference differentiates the loss itself, as its value shows.
     elsewhere : bool
@@ -74,6 +76,7 @@ class Facts(NamedTuple, Generic[T]):
     admissible: T
     significant: T
     blunt: T
+    sided: T
     trusted: T
     elsewhere: T
     jumpy: T
@@ -89,7 +92,7 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, blunt=False, trusted=True, elsewhere=False, jumpy=False,
+    ...     significant=True, blunt=False, sided=False, trusted=True, elsewhere=False, jumpy=False,
     ...     unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
@@ -133,7 +136,8 @@ def _two_sources(facts: Facts[bool]) -> Verdict:
 def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
     confirms = facts.difference and facts.sharp
     if facts.blunt and facts.fr and not facts.bf:
-        return _two_sources(facts)  # the reference is too wide to tell the two apart
+        # The reference is too wide to tell the two apart, but its value leans to one.
+        return _two_sources(facts) if facts.sided else Verdict.INCONCLUSIVE
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
     if not confirms or facts.trouble:
