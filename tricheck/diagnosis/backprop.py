@@ -212,7 +212,7 @@ def _factors(blocks: list[Block]) -> dict[str, float]:
         allowed = slack * (1.0 + abs(factor)) + drift
         if abs(factor - 1.0) > _ONE and factor and np.all(np.abs(g - factor * r) <= allowed):
             fits[block.leaf.name] = factor
-    counted = {b.leaf.name: b.truth.size for b in blocks}
+    counted = {b.leaf.name: int(np.sum(b.known & (np.abs(b.truth) > b.slack))) for b in blocks}
 
     def credible(name: str) -> bool:
         if counted[name] > 1 or _familiar(fits[name]):

@@ -40,7 +40,7 @@ def parameter_report(
     """The facts of one parameter."""
     estimates = {s.source: s for s in sources(evidence)}
     pairs = {pair.name: _pair_report(pair, estimates, leaf) for pair in evidence.pairs}
-    position = _worst_position(evidence, leaf)
+    position = _worst_position(evidence, leaf, wrong)
     return ParameterReport(
         leaf.name,
         leaf.shape,
@@ -72,9 +72,12 @@ def _pair_report(pair: Pair, estimates: dict[Source, Estimate], leaf: Leaf) -> P
     )
 
 
-def _worst_position(evidence: Evidence, leaf: Leaf) -> int:
-    """Where the pairs differ most."""
+def _worst_position(evidence: Evidence, leaf: Leaf, wrong: list[Index]) -> int:
+    """Where the pairs differ most, among the wrong entries if there are any."""
     excess = np.max([_excess(pair, leaf) for pair in evidence.pairs], axis=0)
+    if wrong and leaf.shape:
+        offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)
+        return leaf.start + int(offsets[np.argmax(excess[offsets])])
     return leaf.start + int(np.argmax(excess))
 
 
