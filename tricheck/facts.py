@@ -90,22 +90,20 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         significant=_significant(evidence),
         blunt=nowhere if reference is None else reference.bounds > difference.bounds,
         sided=_sided(evidence),
+        slight=_slight(evidence),
         trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
         elsewhere=np.full(size, bool(difference.kinks.any())),
-        jumpy=_jumpy(evidence),
+        # A stencil and a trace see one smooth piece of a loss that jumps, not the one meant.
+        jumpy=_slight(evidence, evidence.open_slopes) & (evidence.open_slopes > 0.0),
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
     )
 
 
-def _jumpy(evidence: Evidence) -> BoolArray:
-    """Where sources differ by so little that jumps of the loss nearby explain it.
-
-    The finite difference and a trace see one smooth piece of the loss, not the loss that was meant.
-    """
+def _slight(evidence: Evidence, most: float = np.inf) -> BoolArray:
+    """Where sources differ by little, and by no more than `most`."""
     apart = np.fmax.reduce([pair.differences for pair in evidence.pairs])
-    slight = np.minimum(evidence.open_slopes, SLIGHT * evidence.largest)
-    return np.array(apart <= slight, dtype=bool) & (evidence.open_slopes > 0.0)
+    return np.array(apart <= np.minimum(most, SLIGHT * evidence.largest), dtype=bool)
 
 
 def _shaped(evidence: Evidence) -> BoolArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tricheck import contract
 from tricheck.calls import Calls, Evaluator
-from tricheck.facts import SLIGHT, Evidence, facts_of
+from tricheck.facts import Evidence, facts_of
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources.jumps import slope_uncertainty
@@ -68,9 +68,8 @@ def _decisive(evidence: Evidence) -> list[int]:
 
 def _slight(evidence: Evidence) -> bool:
     """Whether an accusation is of so little that jumps of the loss might explain it."""
-    accused = np.isin(decide_all(facts_of(evidence)), list(ACCUSING))
-    apart = np.fmax.reduce([pair.differences for pair in evidence.pairs])
-    return bool(np.any(accused & (apart <= SLIGHT * evidence.largest)))
+    facts = facts_of(evidence)
+    return bool(np.any(np.isin(decide_all(facts), list(ACCUSING)) & facts.slight))
 
 
 def evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:

@@ -50,6 +50,8 @@ class Facts(NamedTuple, Generic[T]):
         The reference is less precise than the finite difference.
     sided : bool
         The reference's value is nearer the finite difference's than backprop's.
+    slight : bool
+        The sources differ by no more than a thousandth of the parameter's largest entry.
     trusted : bool
         The reference differentiates the loss itself, as its value shows.
     elsewhere : bool
@@ -77,6 +79,7 @@ class Facts(NamedTuple, Generic[T]):
     significant: T
     blunt: T
     sided: T
+    slight: T
     trusted: T
     elsewhere: T
     jumpy: T
@@ -92,8 +95,8 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, blunt=False, sided=False, trusted=True, elsewhere=False, jumpy=False,
-    ...     unsettled=False, vanished=False,
+    ...     significant=True, blunt=False, sided=False, slight=False, trusted=True,
+    ...     elsewhere=False, jumpy=False, unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -141,6 +144,9 @@ def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
     if not confirms or facts.trouble:
+        return Verdict.FINITE_DIFFERENCE
+    if facts.slight and facts.trusted:
+        # Two ways through the loss itself agree to rounding; a bound has its exceptions.
         return Verdict.FINITE_DIFFERENCE
     if facts.elsewhere:  # where several kinks meet, a slope may exist that no chain rule finds
         return Verdict.NONDIFFERENTIABLE if facts.trusted else Verdict.INCONCLUSIVE
