@@ -1,4 +1,4 @@
-"""A slice of the calibration table, held to the same reach."""
+"""The calibration table, held to its reach row by row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.calibration.__main__ import Row, measure, table
 
-ROWS = table(range(2))
+ROWS = table(range(10))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -14,5 +14,4 @@ def test_bounds_are_honest_tight_and_cheap(row: Row) -> None:
     got = measure(row.cases)
     assert got.covered >= row.covered, got.uncovered[:5]
     assert row.ratio is None or got.ratio <= row.ratio
-    # Small models pay a larger share for measuring the noise once.
-    assert got.evaluations <= 1.15 * row.evaluations
+    assert got.evaluations <= row.evaluations

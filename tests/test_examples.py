@@ -19,8 +19,6 @@ BROKEN = sorted((EXAMPLES / "broken").glob("[!_]*.py"))
 @pytest.mark.parametrize("reference", ["auto", "sympy", None])
 def test_correct_models_agree(path: Path, reference: str | None) -> None:
     for target in find(str(path)):
-        size = sum(p.shape != () for p in tricheck.check(target.model).parameters.values())
-        assert size
         if reference == "sympy" and path.stem == "lstm":
             with pytest.raises(tricheck.TraceError, match=r"symbol|operations"):
                 tricheck.check(target.model, reference=reference)

@@ -1,9 +1,9 @@
 """One derivative and its error bound, from symmetric stencils at a ladder of step sizes.
 
-Two coarse steps predict the truncation error of every finer one, hence the best step; a third
-stencil there gives the value and tests the prediction. Where it fails (a kink inside the stencil,
-an oscillation, the end of the domain) a full ladder is climbed down. The value of any other
-gradient never enters.
+Two stencils are extrapolated, and how fast the Taylor series is seen to fall between them bounds
+what is left. Where slopes and one-sided gaps do not change as they would for a smooth loss (a kink
+inside the stencil, an oscillation) the whole ladder is measured. The value of any other gradient
+never enters.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RATIO = 8.0
 # deviations are to be covered: those of a central difference are 0.7 noise / h each.
 _ROUNDING_SAFETY = 4.0
 _TRUNCATION_SAFETY = 2.0
-_EXTRAPOLATION_SAFETY = 12.0
+_EXTRAPOLATION_SAFETY = 12.0  # the next order, guessed from two ratios, is off by up to seven
 _MOST_STEPS = 5
 _ONE_SIDED = 0.25  # a kink on one side changes the gap by twice what it changes the slope
 _WORTH = 2.5  # truncation beside rounding that makes a finer stencil lower the bound
