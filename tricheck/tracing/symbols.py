@@ -1,123 +1,214 @@
-"""Numbers that carry a formula: NumPy's object arrays of them run a loss symbolically.
+"""Numbers that remember how they were made: NumPy's object arrays of them record a loss's steps.
 
 NumPy's object loops call ``x.exp()`` for ``np.exp`` and Python's operators for arithmetic, so no
-patching is needed. Each number also has its value at the point, which decides comparisons; a
-formula is that of the branch taken there.
+patching is needed. Each number has its float64 value at the point, which decides comparisons: what
+is recorded is the branch taken there. At a tie that is the branch the code takes; where a single
+function has no slope (``abs`` at 0, ``floor`` at a jump) the derivative is NaN.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 
 from tricheck.errors import TraceError
+from tricheck.location import user_line
+from tricheck.parameters import FloatArray, Parameters
 
-# Enough for every float64 constant to enter with an error far below the 50 digits asked for.
-DIGITS = 60
-MOST_OPERATIONS = 20_000
+MOST_STEPS = 100_000
+# Beyond this power of two no function is evaluated: the exponential of a number far outside
+# float64's range has more digits than a memory holds.
+_LARGEST_EXPONENT = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A formula of a few arguments, to be applied to 50-digit numbers or to other formulas."""
+
+    arguments: tuple[Any, ...]
+    formula: Any
+
+    def numeric(self, operands: Sequence[Any]) -> Any:
+        """The value for mpmath numbers, in the working precision; NaN where there is no real one."""
+        if not self._is_arithmetic and any(map(_is_huge, operands)):
+            return mpmath.nan
+        try:
+            value = mpmath.mpmathify(self._compiled(*operands))
+        except (ArithmeticError, ValueError):
+            return mpmath.nan
+        return value if isinstance(value, mpmath.mpf) else mpmath.nan
+
+    def symbolic(self, operands: Sequence[Any]) -> Any:
+        """The formula with other formulas for its arguments."""
+        return self.formula.xreplace(dict(zip(self.arguments, operands, strict=True)))
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Any]:
+        compiled: Callable[..., Any] = sympy.lambdify(self.arguments, self.formula, "mpmath")
+        return compiled
+
+    @cached_property
+    def _is_arithmetic(self) -> bool:
+        return bool(self.formula.is_rational_function(*self.arguments))
+
+
+def _is_huge(number: Any) -> bool:
+    return bool(mpmath.isfinite(number) and number and mpmath.mag(number) > _LARGEST_EXPONENT)
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """An elementary operation: its formula, and the slope in each argument."""
+
+    value: Function
+    slopes: tuple[Function, ...]
+
+
+_A, _B = sympy.symbols("a b", real=True)
+
+
+def _operation(formula: Any, arguments: tuple[Any, ...]) -> Operation:
+    """An operation with the slopes that sympy derives."""
+    slopes = (sympy.powsimp(sympy.diff(formula, argument)) for argument in arguments)
+    return Operation(
+        Function(arguments, formula), tuple(Function(arguments, slope) for slope in slopes)
+    )
 
 
 class Symbol:
-    """A scalar with its formula and its value at the point.
+    """A scalar with its value at the point, and the step that made it.
+
+    Once its run has ended it acts like the plain number, for models keep what they compute.
 
     Parameters
     ----------
-    formula : sympy expression
+    tape : list of Symbol
+        Every step of the run in order, this one at its end.
     value : float
-    operations : int
-        How many the formula is made of, written out.
+        As NumPy computes it.
+    operation : Operation or None
+        None for a parameter's entry.
+    operands : tuple of Symbol or number
+        What the operation was applied to.
 
     Raises
     ------
     TraceError
-        When they are too many for sympy to handle in seconds.
+        When the run has more steps than symbols serve.
     """
 
-    __slots__ = ("formula", "operations", "value")
+    __slots__ = ("operands", "operation", "position", "tape", "value")
     __hash__ = object.__hash__
 
-    def __init__(self, formula: Any, value: float, operations: int = 0) -> None:
-        if operations > MOST_OPERATIONS:
+    def __init__(
+        self,
+        tape: list[Symbol],
+        value: Any,
+        operation: Operation | None = None,
+        operands: tuple[Any, ...] = (),
+    ) -> None:
+        if len(tape) >= MOST_STEPS:
             raise TraceError(
-                f"the loss has more than {MOST_OPERATIONS} operations as a formula, which is more "
-                "than symbols serve: check a smaller version of the model"
+                f"the loss takes more than {MOST_STEPS} operations on single numbers, which is "
+                "more than symbols serve: check a smaller version of the model"
             )
-        self.formula = formula
+        self.tape: list[Symbol] | None = tape
+        self.position = len(tape)
         self.value = value
-        self.operations = operations
+        self.operation = operation
+        self.operands = operands
+        tape.append(self)
 
     def __bool__(self) -> bool:
         return bool(self.value)
 
-    def __float__(self) -> NoReturn:
+    def __float__(self) -> float:
+        if self.tape is None:
+            return float(self.value)
         raise TraceError("a symbol was turned into a number, which cuts its path to the parameters")
 
     __int__ = __index__ = __complex__ = __float__
 
     def __repr__(self) -> str:
-        return str(self.formula)
+        return repr(float(self.value))
 
-    def __pow__(self, other: Any) -> Symbol:
-        return _combine(self, other, lambda a, b: a**b)
-
-    def __rpow__(self, other: Any) -> Symbol:
-        return _combine(other, self, lambda a, b: a**b)
-
-    def __neg__(self) -> Symbol:
-        return Symbol(-self.formula, -self.value, self.operations)
+    def __format__(self, spec: str) -> str:
+        return format(float(self.value), spec)
 
     def __pos__(self) -> Symbol:
         return self
 
-    def __abs__(self) -> Symbol:
-        return self if self.value >= 0 else -self
+    def __neg__(self) -> Any:
+        return _step(_NEGATIVE, -self.value, self)
+
+    def __abs__(self) -> Any:
+        if self.value == 0:
+            return _step(_KINK, self.value, self)
+        return self if self.value > 0 else -self
 
     def conjugate(self) -> Symbol:
         return self
 
-    def square(self) -> Symbol:
-        return self * self  # type: ignore[no-any-return, operator]
+    def square(self) -> Any:
+        return self * self  # type: ignore[operator]
+
+    def cbrt(self) -> Any:
+        # mpmath's root of a negative number is a complex one.
+        return _cube_root(self) if self.value >= 0 else -_cube_root(-self)
+
+    fabs = __abs__
 
 
-def _combine(first: Any, second: Any, operation: Callable[[Any, Any], Any]) -> Symbol:
-    formula = operation(formula_of(first), formula_of(second))
-    with np.errstate(all="ignore"):
-        value = operation(np.float64(_value_of(first)), np.float64(_value_of(second)))
-    return Symbol(formula, float(value), 1 + _operations_of(first) + _operations_of(second))
+def _step(operation: Operation, value: Any, *operands: Any) -> Any:
+    """A new symbol; the plain value where the run of every operand has ended."""
+    running = (x.tape for x in operands if isinstance(x, Symbol) and x.tape is not None)
+    tape = next(running, None)
+    if tape is None:
+        return value
+    return Symbol(tape, value, operation, tuple(map(_without_past, operands)))
 
 
-def _operations_of(number: Any) -> int:
-    return number.operations if isinstance(number, Symbol) else 0
+def _without_past(operand: Any) -> Any:
+    ended = isinstance(operand, Symbol) and operand.tape is None
+    return operand.value if ended else operand
 
 
-def formula_of(number: Any) -> Any:
-    """A formula for a symbol or a plain number, the number exact to 60 digits."""
-    if isinstance(number, Symbol):
-        return number.formula
-    if isinstance(number, int | np.integer | np.bool_):
-        return sympy.Integer(int(number))
-    value = float(number)
-    return sympy.Integer(int(value)) if value.is_integer() else sympy.Float(value, DIGITS)
+def _value_of(number: Any) -> Any:
+    return number.value if isinstance(number, Symbol) else np.float64(float(number))
 
 
-def _value_of(number: Any) -> float:
-    return number.value if isinstance(number, Symbol) else float(number)
+def _function(formula: Any, value: Callable[[Any], Any]) -> Callable[[Symbol], Any]:
+    operation = _operation(formula, (_A,))
+    return lambda self: _step(operation, value(self.value), self)
 
 
-def _binary(operation: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Symbol, Any], Any]:
+def _binary(
+    formula: Any, value: Callable[[Any, Any], Any]
+) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
+    """An operator and its reflection."""
+    operation = _operation(formula, (_A, _B))
+
+    def apply(first: Any, second: Any) -> Any:
+        return _step(operation, value(_value_of(first), _value_of(second)), first, second)
+
     def operate(self: Symbol, other: Any) -> Any:
-        if isinstance(other, np.ndarray):
-            return NotImplemented  # let the array work entry by entry
-        return _combine(other, self, operation) if reflected else _combine(self, other, operation)
+        # An array is left to work entry by entry.
+        return NotImplemented if isinstance(other, np.ndarray) else apply(self, other)
 
-    return operate
+    def reflected(self: Symbol, other: Any) -> Any:
+        return NotImplemented if isinstance(other, np.ndarray) else apply(other, self)
+
+    return operate, reflected
 
 
-def _comparison(operation: Callable[[float, float], bool]) -> Callable[[Symbol, Any], Any]:
+def _comparison(operation: Callable[[Any, Any], Any]) -> Callable[[Symbol, Any], Any]:
     def compare(self: Symbol, other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return NotImplemented
@@ -126,25 +217,35 @@ def _comparison(operation: Callable[[float, float], bool]) -> Callable[[Symbol, 
     return compare
 
 
-def _function(
-    formula: Callable[[Any], Any], value: Callable[[Any], Any]
-) -> Callable[[Symbol], Any]:
-    def apply(self: Symbol) -> Symbol:
-        with np.errstate(all="ignore"):
-            at_point = float(value(np.float64(self.value)))
-        return Symbol(formula(self.formula), at_point, self.operations + 1)
+def _rounding(function: Callable[[Any], Any]) -> Callable[[Symbol], Any]:
+    """A function that is constant between its jumps."""
+
+    def apply(self: Symbol) -> Any:
+        value = float(function(self.value))
+        beside = (function(np.nextafter(self.value, end)) for end in (-math.inf, math.inf))
+        if all(neighbour == value for neighbour in beside):
+            return value
+        jump = Operation(Function((_A,), sympy.Float(value)), (_UNDEFINED,))
+        return _step(jump, value, self)
 
     return apply
 
 
-for _name, _operation in {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "truediv": lambda a, b: a / b,
-}.items():
-    setattr(Symbol, f"__{_name}__", _binary(_operation, reflected=False))
-    setattr(Symbol, f"__r{_name}__", _binary(_operation, reflected=True))
+_UNDEFINED = Function((_A,), sympy.nan)
+_KINK = Operation(Function((_A,), sympy.Abs(_A)), (_UNDEFINED,))
+_NEGATIVE = _operation(-_A, (_A,))
+_cube_root = _function(_A ** sympy.Rational(1, 3), np.cbrt)
+
+for _name, _formula, _value in (
+    ("add", _A + _B, lambda a, b: a + b),
+    ("sub", _A - _B, lambda a, b: a - b),
+    ("mul", _A * _B, lambda a, b: a * b),
+    ("truediv", _A / _B, lambda a, b: a / b),
+    ("pow", _A**_B, lambda a, b: a**b),
+):
+    for _prefix, _method in zip(("", "r"), _binary(_formula, _value), strict=True):
+        setattr(Symbol, f"__{_prefix}{_name}__", _method)
+
 for _name, _test in {
     "eq": lambda a, b: a == b,
     "ne": lambda a, b: a != b,
@@ -157,25 +258,78 @@ for _name, _test in {
 
 # The names under which NumPy's object loops look for a function
 for _name, _formula in {
-    "exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt,
-    "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan,
-    "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh,
-    "arcsin": sympy.asin, "arccos": sympy.acos, "arctan": sympy.atan,
-    "arcsinh": sympy.asinh, "arccosh": sympy.acosh, "arctanh": sympy.atanh,
-    "log1p": lambda z: sympy.log(1 + z), "expm1": lambda z: sympy.exp(z) - 1,
-    "log2": lambda z: sympy.log(z) / sympy.log(2), "log10": lambda z: sympy.log(z) / sympy.log(10),
-    "exp2": lambda z: 2**z, "cbrt": lambda z: sympy.sign(z) * sympy.Abs(z) ** sympy.Rational(1, 3),
+    "exp": sympy.exp(_A), "log": sympy.log(_A), "sqrt": sympy.sqrt(_A),
+    "sin": sympy.sin(_A), "cos": sympy.cos(_A), "tan": sympy.tan(_A),
+    "sinh": sympy.sinh(_A), "cosh": sympy.cosh(_A), "tanh": sympy.tanh(_A),
+    "arcsin": sympy.asin(_A), "arccos": sympy.acos(_A), "arctan": sympy.atan(_A),
+    "arcsinh": sympy.asinh(_A), "arccosh": sympy.acosh(_A), "arctanh": sympy.atanh(_A),
+    "log1p": sympy.log(1 + _A), "expm1": sympy.exp(_A) - 1, "exp2": 2**_A,
+    "log2": sympy.log(_A) / sympy.log(2), "log10": sympy.log(_A) / sympy.log(10),
+    "deg2rad": _A * sympy.pi / 180, "rad2deg": _A * 180 / sympy.pi,
 }.items():  # fmt: skip
     setattr(Symbol, _name, _function(_formula, getattr(np, _name)))
+Symbol.arctan2, _ = _binary(sympy.atan2(_A, _B), np.arctan2)  # type: ignore[attr-defined]
+Symbol.hypot, _ = _binary(sympy.sqrt(_A**2 + _B**2), np.hypot)  # type: ignore[attr-defined]
+for _name in ("floor", "ceil", "trunc", "rint"):
+    _method_name = _name if _name == "rint" else f"__{_name}__"
+    setattr(Symbol, _method_name, _rounding(getattr(np, _name)))
 
 
-def arctan2(self: Symbol, other: Any) -> Symbol:
-    """NumPy's name for the angle of the point (other, self)."""
-    return Symbol(
-        sympy.atan2(self.formula, formula_of(other)),
-        math.atan2(self.value, _value_of(other)),
-        1 + self.operations + _operations_of(other),
-    )
+@dataclass(frozen=True)
+class Recording:
+    """A loss's steps on single numbers.
+
+    Attributes
+    ----------
+    tape : list of Symbol
+        Every step in order; the first ones are the parameters' entries, in the flat vector's order.
+    end : Symbol or number
+        The loss; a plain number when it depends on no parameter.
+    """
+
+    tape: list[Symbol]
+    end: Any
+
+    @property
+    def value(self) -> float:
+        """The loss at the point, as NumPy computes it."""
+        return float(_value_of(self.end))
 
 
-Symbol.arctan2 = arctan2  # type: ignore[attr-defined]
+def record(loss: Callable[[Any], Any], parameters: Parameters, flat: FloatArray) -> Recording:
+    """Run the loss on symbols at a point.
+
+    Parameters
+    ----------
+    loss : callable
+        Takes the user's containers, returns the loss.
+    parameters : Parameters
+        Their layout.
+    flat : ndarray, shape (size,)
+        The point.
+
+    Raises
+    ------
+    TraceError
+        When an operation does not work on symbols, or there are more than `MOST_STEPS`; names file,
+        line and operation.
+    """
+    tape: list[Symbol] = []
+    entries = np.empty(parameters.size, dtype=object)
+    try:
+        entries[:] = [Symbol(tape, x) for x in flat]
+        with np.errstate(all="ignore"):  # a dead branch may leave its function's domain
+            end = loss(parameters.build(entries))
+            if isinstance(end, np.ndarray) and end.size == 1:
+                end = end.reshape(-1)[0]
+            _value_of(end)
+    except Exception as error:
+        line = user_line(error)
+        reason = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
+        raise TraceError(
+            f"{line + ': ' if line else ''}the loss does not run on symbols: {reason}"
+        ) from error
+    finally:
+        for symbol in tape:
+            symbol.tape = None
+    return Recording(tape, end)
