@@ -71,12 +71,7 @@ def autograd(loss: Callable[..., Any]) -> Autograd:
 
 def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     """The gradient of the model's own loss."""
-
-    def loss(structure: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = calls.model.loss(structure, *args, **kwargs)
-        return answer[0] if calls.model.gradient is True else answer
-
-    return _measure(loss, calls, noise, seed, traced=True)
+    return _measure(calls.model.loss, calls, noise, seed, traced=True)
 
 
 def _measure(
@@ -86,13 +81,18 @@ def _measure(
     from tricheck.tracing.reverse import value_and_gradient
 
     parameters = calls.parameters
+    pair = traced and calls.model.gradient is True
+
+    def loss_of(answer: Any) -> Any:
+        return answer[0] if pair else answer
 
     def run(
         flat: FloatArray, jitter: np.random.Generator | None = None
     ) -> tuple[np.floating[Any], FloatArray]:
         calls.counts["reference"] += 1
-        args, kwargs = calls.arguments()
-        return value_and_gradient(lambda p: loss(p, *args, **kwargs), parameters, flat, jitter)
+        return value_and_gradient(
+            loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter
+        )
 
     def beside(flat: FloatArray) -> FloatArray:
         try:
