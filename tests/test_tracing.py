@@ -6,10 +6,16 @@ central differences extrapolated twice (Richardson, 1911).
 
 from __future__ import annotations
 
+import contextlib
 import math
+import pickle
+import struct
+import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import pairwise
 from math import exp, log
 from typing import Any
 
@@ -19,6 +25,7 @@ import numpy as xp
 import pytest
 from numpy import dot, tanh, zeros
 
+import tricheck
 from tricheck.parameters import Parameters
 from tricheck.tracing.reverse import value_and_gradient
 
@@ -81,7 +88,7 @@ def differences(function: Function, x: Array) -> Array:
     for i in range(x.size):
         d = [slope(i, 4e-3 / 2**k) for k in range(4)]
         for order in (4, 16, 64):
-            d = [(order * b - a) / (order - 1) for a, b in zip(d, d[1:], strict=False)]
+            d = [(order * b - a) / (order - 1) for a, b in pairwise(d)]
         gradient[i] = d[0]
     return gradient.reshape(x.shape)
 
@@ -180,7 +187,7 @@ class Data:
 
 
 layer, deep, data = Layer(), Deep(), Data(X)
-settings = {"inputs": X, "nested": [X, {"more": X}]}
+settings: dict[str, Any] = {"inputs": X, "nested": [X, {"more": X}]}
 
 
 def closure() -> Function:
@@ -509,6 +516,11 @@ def while_loop(w: Array) -> Any:
     return x
 
 
+def in_threads(w: Array) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return sum(pool.map(lambda z: np.exp(z) * 1.0, [w, w]))
+
+
 def local_import(w: Array) -> Any:
     import math as m
 
@@ -653,7 +665,7 @@ REAL: dict[str, tuple[Function, Array]] = {
     "vectorize": (lambda w: np.vectorize(lambda z: z**2 if z > 0 else math.exp(z))(w), V),
     "vectorize two": (lambda w: np.vectorize(lambda a, b: a * b)(w[:, None], V), V),
     "frompyfunc": (lambda w: sum(np.frompyfunc(lambda z: z * z, 1, 1)(w)), V),
-    "map": (lambda w: np.array(list(map(lambda z: z**2, w))), V),
+    "map": (lambda w: np.array(list(map(math.tanh, w))), V),
     "list comprehension": (lambda w: np.array([math.tanh(z) for z in w]), V),
     "fromiter": (lambda w: np.fromiter((z * z for z in w), dtype=float), V),
     "linspace": (lambda w: np.linspace(w[0], w[1], 5), V),
@@ -666,6 +678,7 @@ REAL: dict[str, tuple[Function, Array]] = {
     "logsumexp by hand": (
         lambda w: np.log(np.sum(np.exp(w - w.max(1, keepdims=True)), 1)) + w.max(1), MN
     ),
+    "another thread": (in_threads, V),
     "max pooling": (lambda w: np.array([[w[i : i + 2, j : j + 2].max() for j in range(2)]
                                         for i in range(2)]), M),
     "distance matrix": (
@@ -683,3 +696,109 @@ def test_traces_to_extrapolated_differences(name: str) -> None:
     function, x = REAL[name]
     assert traced(function, x) == pytest.approx(differences(function, x), rel=2e-8, abs=2e-9)
 
+
+# --- what cannot be traced ------------------------------------------------------------------------
+
+
+def swallowing(w: Array) -> Any:
+    try:
+        return struct.unpack("d", struct.pack("d", w[0]))[0] ** 2
+    except Exception:
+        return w[0] ** 2
+
+
+UNTRACEABLE: dict[str, tuple[Function, str]] = {
+    "compiled code": (lambda w: struct.unpack("d", struct.pack("d", w[0]))[0], "struct.pack"),
+    "bytes": (lambda w: np.frombuffer(w.tobytes()), "tobytes"),
+    "a buffer": (lambda w: np.array(memoryview(w.data)), ".data"),
+    "unknown buffer": (
+        lambda w: [o := np.random.default_rng(0).random(3), o.__setitem__(0, w[0]), o][-1],
+        "o :=",
+    ),
+    "multiply.at": (
+        lambda w: [o := np.ones(4), np.multiply.at(o, [0, 0], w[:2]), o][-1],
+        "multiply.at",
+    ),
+    "lstsq": (lambda w: np.linalg.lstsq(A, w[:3], rcond=None)[0], "lstsq"),
+    "text and back": (lambda w: np.array([float(str(z)) for z in w]), ""),
+    "swallowed": (swallowing, "struct.pack"),
+    "pickled": (lambda w: pickle.loads(pickle.dumps(w)), "pickle"),
+}
+
+
+@pytest.mark.parametrize("name", UNTRACEABLE)
+def test_what_cannot_be_traced_never_gives_a_wrong_value(name: str) -> None:
+    function, words = UNTRACEABLE[name]
+    with pytest.raises(tricheck.TraceError) as caught:
+        tricheck.check(lambda w: weighted(function(w)), np.zeros_like, V, reference="autograd")
+    assert words in str(caught.value)
+    report = tricheck.check(lambda w: weighted(function(w)), np.zeros_like, V)
+    assert "autograd" not in str(report.reference)
+    assert report.findings
+
+
+# --- nothing is left behind -----------------------------------------------------------------------
+
+
+def names_of_this_module() -> dict[str, Any]:
+    return {name: id(value) for name, value in globals().items()}
+
+
+def test_names_data_and_state_are_as_they_were() -> None:
+    before, inside = names_of_this_module(), dict(vars(layer))
+    held = settings["nested"][1]["more"]
+    for function in (layer.forward, REAL["math.exp"][0], settings["inputs"].dot):
+        with contextlib.suppress(tricheck.TraceError):
+            traced(function, M)
+    assert names_of_this_module() == before
+    assert vars(layer)["X"] is inside["X"]
+    assert settings["nested"][1]["more"] is held
+    assert type(np.zeros(2)) is np.ndarray
+    assert "float" not in globals()
+
+
+def test_names_are_put_back_when_the_loss_raises() -> None:
+    before = names_of_this_module()
+
+    def raising(w: Array) -> Any:
+        np.zeros(3)
+        X.dot(w)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        traced(raising, M)
+    assert names_of_this_module() == before
+    assert type(X) is np.ndarray
+
+
+def test_two_threads_trace_at_once() -> None:
+    names = ("closure of data", "naive convolution", "recurrent buffer")
+    expected = {name: complex_step(*ANALYTIC[name]) for name in names}
+
+    def repeatedly(name: str) -> list[Array]:
+        return [traced(*ANALYTIC[name]) for _ in range(20)]
+
+    before = names_of_this_module()
+    with ThreadPoolExecutor(6) as pool:
+        for name, found in zip(list(expected) * 2, pool.map(repeatedly, list(expected) * 2),
+                               strict=True):  # fmt: skip
+            for gradient in found:
+                np.testing.assert_allclose(gradient, expected[name], rtol=1e-11, atol=1e-12)
+    assert names_of_this_module() == before
+
+
+def test_filling_a_buffer_costs_no_more_than_its_entries() -> None:
+    """Counted in bytes that steps keep, not in seconds: 20,000 writes into 20,000 entries."""
+    n = 20_000
+
+    def fill(w: Array) -> Array:
+        out = np.zeros(n)
+        for i in range(n):
+            out[i] = w[i % 3]
+        return out
+
+    tracemalloc.start()
+    traced(fill, V[:3])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * 4000

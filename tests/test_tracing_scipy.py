@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import pytest
 
 from tests.test_tracing import MN, POSITIVE, SPD, A, M, V, differences, traced
 
-scipy = pytest.importorskip("scipy", reason="scipy is not installed")
-import scipy.linalg  # noqa: E402
-import scipy.signal  # noqa: E402
-from scipy import special  # noqa: E402
-from scipy.linalg import cho_factor, cho_solve  # noqa: E402
-from scipy.special import expit, logsumexp  # noqa: E402
+pytest.importorskip("scipy", reason="scipy is not installed")
+import scipy.linalg
+import scipy.signal
+from scipy import special
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import expit, logsumexp
 
 KERNEL = np.array([[1.0, -2.0], [0.5, 0.3]])
 CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
@@ -66,7 +67,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
         lambda w: scipy.linalg.solve_triangular(w, V[:3], lower=True, unit_diagonal=True), SPD
     ),
     "expm": (lambda w: scipy.linalg.expm(w), M),
-    **{f"convolve {mode}": (lambda w, mode=mode: scipy.signal.convolve(w, KERNEL, mode=mode), M)
+    **{f"convolve {mode}": (partial(scipy.signal.convolve, in2=KERNEL, mode=mode), M)
        for mode in ("full", "same", "valid")},
     "convolve2d": (lambda w: scipy.signal.convolve2d(A, w, mode="valid"), KERNEL),
     "correlate2d": (lambda w: scipy.signal.correlate2d(w, KERNEL, mode="valid"), M),

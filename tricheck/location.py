@@ -27,12 +27,17 @@ def user_line(error: BaseException) -> str | None:
     str or None
         Like ``model.py:12 (loss): z = np.linalg.expm(W)``; None when no frame is the user's.
     """
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not os.path.abspath(frame.filename).startswith(_MACHINERY)
-    ]
-    if not frames:
+    return _innermost(traceback.extract_tb(error.__traceback__))
+
+
+def calling_line() -> str | None:
+    """The same for the frames that are running now."""
+    return _innermost(traceback.extract_stack())
+
+
+def _innermost(frames: traceback.StackSummary) -> str | None:
+    theirs = [f for f in frames if not os.path.abspath(f.filename).startswith(_MACHINERY)]
+    if not theirs:
         return None
-    frame = frames[-1]
+    frame = theirs[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno} ({frame.name}): {frame.line}"

@@ -101,6 +101,8 @@ def _measure(
             return np.full(parameters.size, np.nan)
 
     value, gradient = run(parameters.values)
+    if traced:
+        _refuse_cut_paths(run, gradient, calls, noise, seed)
     estimate = bounded(
         beside,
         gradient,
@@ -115,6 +117,47 @@ def _measure(
     rng = np.random.default_rng(seed)
     moved = [np.abs(run(parameters.values, rng)[1] - gradient) for _ in range(_JITTERED)]
     return replace(estimate, bounds=estimate.bounds + 4.0 * np.fmax.reduce(moved))
+
+
+def _refuse_cut_paths(
+    run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
+    gradient: FloatArray,
+    calls: Calls,
+    noise: Noise,
+    seed: int,
+) -> None:
+    """A parameter that moves the loss but never the trace has lost its path: not a zero gradient.
+
+    Raises
+    ------
+    TraceError
+        Names the parameter.
+    """
+    parameters = calls.parameters
+    point = parameters.values
+    rng = np.random.default_rng(seed)
+    step = 1e-3 * np.maximum(np.abs(point), 0.1) * rng.choice([-1.0, 1.0], point.size)
+    flat = gradient == 0.0
+    for _ in range(_DISPLACED):  # a slope that is zero here by chance is not so beside the point
+        if not flat.any():
+            return
+        displaced = np.where(flat, point + step, point)
+        try:
+            plain = calls.loss(displaced)
+            still = flat & (run(displaced)[1] == 0.0)
+        except Exception:  # outside the domain there is nothing to compare
+            return
+        if np.array_equal(still, flat):
+            break
+        flat = still
+    else:
+        return
+    if np.isfinite(plain) and not _close(plain, calls.loss(point), noise):
+        name = parameters.locate(int(np.flatnonzero(flat)[0]))[0].name
+        raise TraceError(
+            f"the trace lost the path from {name} to the loss, which depends on it: is it turned "
+            "into text, a plain number or another program's data on the way?"
+        )
 
 
 def _same_loss(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tricheck.tracing.traced import (
     ALWAYS,
     RULES,
+    Rule,
     constant,
     failure,
     is_active,
@@ -32,8 +34,8 @@ def _absolute(x: Any) -> Any:
 
 # Functions of one number: the slope from the argument and the value
 _ELEMENTARY: dict[Any, Any] = {
-    np.cbrt: lambda x, y: 1.0 / (3.0 * y * y),
-    math.erf: lambda x, y: 2.0 / math.sqrt(math.pi) * np.exp(-x * x),
+    np.cbrt: lambda _, y: 1.0 / (3.0 * y * y),
+    math.erf: lambda x, _: 2.0 / math.sqrt(math.pi) * np.exp(-x * x),
 }
 
 
@@ -88,7 +90,7 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **kwarg
 # --- functions that write into an argument --------------------------------------------------------
 
 
-def _writer(*functions: Any) -> Any:
+def _writer(*functions: Any) -> Callable[[Rule], Rule]:
     ALWAYS.update(functions)
     return rule(*functions)
 
@@ -167,7 +169,9 @@ def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
 
 
 @rule(np.interp)
-def _interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+def _interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
     if period is not None:
         raise failure("np.interp(period=...) cannot be traced")
     at = np.asarray(plain(x), dtype=float)
@@ -204,8 +208,9 @@ def _einsum(*operands: Any, **kwargs: Any) -> Any:
     terms, goal = _terms(operands[0], values)
     value = np.einsum(",".join(terms) + "->" + goal, *values)
     active = [i for i, x in enumerate(operands[1:]) if is_active(x)]
-    sizes = {s: n for t, v in zip(terms, values, strict=True) for s, n in zip(t, v.shape, strict=True)
-             if n != 1}  # fmt: skip
+    sizes: dict[str, int] = {}
+    for term, array in zip(terms, values, strict=True):
+        sizes.update((s, n) for s, n in zip(term, array.shape, strict=True) if n != 1)
 
     def slope(g: Any, i: int) -> Any:
         others = [(t, v) for j, (t, v) in enumerate(zip(terms, values, strict=True)) if j != i]
@@ -253,7 +258,10 @@ def _from_triangle(a: Any, uplo: str) -> Any:
 def _from_book(function: Any, *args: Any, **kwargs: Any) -> Any:
     from tricheck.tracing.rules import from_autograd
 
-    return from_autograd(function)(*args, **kwargs)
+    found = from_autograd(function)
+    if found is None:
+        raise failure(f"np.{function.__name__} has no derivative rule")
+    return found(*args, **kwargs)
 
 
 @rule(np.linalg.cholesky)
@@ -294,4 +302,3 @@ if hasattr(np.linalg, "svdvals"):
     @rule(np.linalg.svdvals)
     def _svdvals(x: Any, /) -> Any:
         return _svd(x, compute_uv=False)
-

@@ -6,6 +6,7 @@ arrays, does not, and is replaced for the run.
 
 from __future__ import annotations
 
+import importlib
 import math
 import types
 from collections.abc import Callable
@@ -54,7 +55,8 @@ def replaced(value: Any) -> Any:
     return value
 
 
-_MODULES = {"numpy", "numpy.linalg", "numpy.lib", "math",}
+# Modules whose contents are looked through
+MODULES = {"numpy", "numpy.linalg", "numpy.lib", "math"}
 _namespaces: dict[str, types.ModuleType] = {}
 
 
@@ -219,20 +221,20 @@ replacement(np.c_)(_Rows(np.c_, lambda parts: np.column_stack([np.atleast_1d(p) 
 def _number_type(original: type) -> type:
     """A number type that leaves a traced number as it is, and is the original otherwise."""
 
-    class Meta(type(original) if type(original) is not type else type):  # type: ignore[misc]
-        def __instancecheck__(cls, value: Any) -> bool:
+    class Meta(type):
+        def __instancecheck__(self, value: Any) -> bool:
             return isinstance(value, original)
 
-        def __subclasscheck__(cls, kind: type) -> bool:
+        def __subclasscheck__(self, kind: type) -> bool:
             return issubclass(kind, original)
 
-        def __eq__(cls, other: object) -> bool:
-            return other is original or other is cls
+        def __eq__(self, other: object) -> bool:
+            return other is original or other is self
 
-        def __hash__(cls) -> int:
+        def __hash__(self) -> int:
             return hash(original)
 
-    class Number(original, metaclass=Meta):  # type: ignore[misc, valid-type]
+    class Number(original, metaclass=Meta):
         dtype = np.dtype(original)
 
         def __new__(cls, value: Any = 0, *args: Any) -> Any:
@@ -277,10 +279,19 @@ _MATH = {
     "dist": lambda p, q: np.sqrt(sum((a - b) ** 2 for a, b in zip(p, q, strict=True))),
     "erf": lambda x: record(math.erf, x),
     "erfc": lambda x: 1.0 - record(math.erf, x),
-    "gamma": lambda x: np.exp(record(math.lgamma, x)) * np.sign(math.gamma(plain(x))),
-    "lgamma": lambda x: record(math.lgamma, x),
+    "gamma": lambda x: np.exp(_lgamma(x)) * np.sign(math.gamma(plain(x))),
+    "lgamma": lambda x: _lgamma(x),
     **{name: getattr(np, name) for name in ("isnan", "isinf", "isfinite", "isclose")},
 }  # fmt: skip
+
+
+def _lgamma(x: Any) -> Any:
+    try:
+        from scipy.special import gammaln
+    except ImportError:
+        raise failure("math.lgamma needs scipy to be traced: install it") from None
+    importlib.import_module("tricheck.tracing.scipy")
+    return record(gammaln, x)
 
 
 @replacement(math.fsum)

@@ -163,7 +163,9 @@ def _var(
 
 
 @rule(np.std)
-def _std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, *args: Any, **kw: Any) -> Any:
+def _std(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, *args: Any, **kw: Any
+) -> Any:
     return _into(out, np.sqrt(_var(a, axis, dtype, None, *args, **kw)))
 
 

@@ -71,7 +71,7 @@ def value_and_gradient(
                 args, kwargs = _stood_in(arguments)
                 end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
         except Exception as error:
-            raise TraceError(_told(tape.failure or error, error)) from error
+            raise TraceError(_told(tape.failure, error)) from error
         if tape.failure is not None:  # and something in the user's code has swallowed it
             raise TraceError(_told(tape.failure, tape.failure))
         value = read_loss(plain(end))
@@ -101,10 +101,15 @@ def stand_in(value: Any) -> Any:
     return replaced(value)
 
 
-def _told(reason: Exception, error: Exception) -> str:
-    line = user_line(reason) or user_line(error)
-    said = str(reason) if isinstance(reason, TraceError) else f"{type(reason).__name__}: {reason}"
+def _told(failure: TraceError | None, error: Exception) -> str:
+    said = str(failure) if failure is not None else _described(error)
     return (
-        f"{line + ': ' if line else ''}{said}. Rewrite that line, or pass another reference "
+        f"{said}. Rewrite that line, or pass another reference "
         '(reference="sympy", or a function returning the gradient)'
     )
+
+
+def _described(error: Exception) -> str:
+    line = user_line(error)
+    said = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
+    return f"{line}: {said}" if line else said

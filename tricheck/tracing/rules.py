@@ -20,8 +20,8 @@ from tricheck.tracing.traced import (
     FINDERS,
     Rule,
     failure,
-    is_active,
     holds_trace,
+    is_active,
     name_of,
     plain,
     result,
@@ -31,7 +31,15 @@ from tricheck.tracing.traced import (
 # Piecewise constant: the value counts, the slope is zero
 _FLAT_NAMES = (
     *("all", "allclose", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere", "round"),
-    *("around", "array_equal", "array_equiv", "array_repr", "array_str", "array2string", "bincount"),
+    *(
+        "around",
+        "array_equal",
+        "array_equiv",
+        "array_repr",
+        "array_str",
+        "array2string",
+        "bincount",
+    ),
     *("bitwise_and", "bitwise_or", "bitwise_xor", "can_cast", "ceil", "count_nonzero", "digitize"),
     *("empty_like", "equal", "fix", "flatnonzero", "floor", "floor_divide", "greater", "isclose"),
     *("greater_equal", "heaviside", "histogram", "invert", "iscomplex", "iscomplexobj", "isfinite"),
@@ -149,4 +157,3 @@ def _of_objects(function: Any) -> Rule | None:
 
 
 FINDERS.extend([_of_objects, _flat, from_autograd, _from_source])
-

@@ -235,14 +235,14 @@ def _expm(a: Any) -> Any:
 def _convolve(in1: Any, in2: Any, mode: str = "full", **options: Any) -> Any:
     if options.get("boundary", "fill") != "fill" or "axes" in options:
         raise failure("scipy.signal.convolve with these arguments cannot be traced")
-    first, second = (x if is_traced(x) else constant(np.asarray(x, dtype=float)) for x in (in1, in2))
+    first, second = (
+        x if is_traced(x) else constant(np.asarray(x, dtype=float)) for x in (in1, in2)
+    )
     pads = [(n - 1, n - 1) for n in second.shape]
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(first, pads), second.shape)
     ndim = first.ndim
     letters = "abcdefgh"[: 2 * ndim]
-    full = np.einsum(
-        f"{letters},{letters[ndim:]}->{letters[:ndim]}", windows, np.flip(second)
-    )
+    full = np.einsum(f"{letters},{letters[ndim:]}->{letters[:ndim]}", windows, np.flip(second))
     sizes = {
         "full": full.shape,
         "same": first.shape,

@@ -39,7 +39,7 @@ class _Swaps:
         with self._lock:
             if key in self._held:
                 count, *rest = self._held[key]
-                self._held[key] = (count + 1, *rest)  # type: ignore[assignment]
+                self._held[key] = (count + 1, *rest)
                 return
             old = get()
             self._held[key] = (1, (owner, old), put, get, new)

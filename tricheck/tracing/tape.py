@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tricheck.errors import TraceError
+from tricheck.location import calling_line
 
 View = tuple[Callable[[Any], Any], ...]
 Vjp = Callable[[Any], Sequence[Any]]
@@ -28,20 +29,20 @@ class Storage:
     Attributes
     ----------
     value : ndarray or NumPy scalar
-    active : bool
-        Whether it depends on the parameters.
+    tape : Tape or None
+        The run in which it depends on the parameters.
     shared : bool
         Whether somebody may hold the value, so that a write has to copy it first.
     """
 
-    __slots__ = ("active", "shared", "value")
+    __slots__ = ("shared", "tape", "value")
 
-    def __init__(self, value: Any, *, active: bool, shared: bool) -> None:
+    def __init__(self, value: Any, tape: Tape | None = None) -> None:
         if isinstance(value, np.ndarray) and not value.flags.forc:
             value = np.ascontiguousarray(value)  # so that views of a gradient are views too
         self.value = value
-        self.active = active
-        self.shared = shared
+        self.tape = tape
+        self.shared = True
 
 
 class Place(NamedTuple):
@@ -130,20 +131,21 @@ class Tape:
 
     def fail(self, reason: str) -> TraceError:
         """An error to raise; kept, in case the user's code swallows it."""
-        error = TraceError(reason)
+        line = calling_line()
+        error = TraceError(f"{line}: {reason}" if line else reason)
         self.failure = self.failure or error
         return error
 
     def storage(self, value: Any) -> Storage:
         """Memory that depends on the parameters."""
-        storage = Storage(value, active=True, shared=True)
+        storage = Storage(value, self)
         self._storages.append(storage)
         return storage
 
     def activate(self, storage: Storage) -> None:
         """From now on this memory depends on the parameters."""
-        if not storage.active:
-            storage.active = True
+        if storage.tape is None:
+            storage.tape = self
             self._storages.append(storage)
 
     def jittered(self, value: Any) -> Any:
@@ -231,7 +233,7 @@ class Tape:
         """What the run leaves behind, in a model's state say, are plain values."""
         self._steps.clear()
         for storage in self._storages:
-            storage.active = False
+            storage.tape = None
 
 
 def _last_writer(shape: tuple[int, ...], index: Any, picked: tuple[int, ...]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.errors import TraceError
-from tricheck.tracing.tape import Place, Storage, Tape, View, current
+from tricheck.tracing.tape import Place, Storage, View, current
 
 Rule = Callable[..., Any]
 
@@ -84,14 +84,14 @@ class Traced:
             for index in np.ndindex(self.shape):
                 entries[index] = self[index]
             return entries
-        raise failure(
+        raise self._cut(
             "a traced array was turned into a plain one, which cuts its path to the parameters"
         )
 
     def __float__(self) -> float:
         if not self.active or _formats_text(sys._getframe(1)):
             return float(self.value)
-        raise failure(
+        raise self._cut(
             "a traced value was turned into a Python number by compiled code, which cuts its path "
             "to the parameters"
         )
@@ -110,7 +110,7 @@ class Traced:
 
     def __reduce__(self) -> Any:
         if self.active:
-            raise failure("a traced array was pickled, which cuts its path to the parameters")
+            raise self._cut("a traced array was pickled, which cuts its path to the parameters")
         return _plain_copy, (np.array(self.value)[()],)
 
     def __copy__(self) -> Any:
@@ -118,6 +118,10 @@ class Traced:
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
+
+    def _cut(self, reason: str) -> TraceError:
+        tape = self.storage.tape
+        return tape.fail(reason) if tape is not None else TraceError(reason)
 
     # --- what an array is ---
 
@@ -134,7 +138,7 @@ class Traced:
     @property
     def active(self) -> bool:
         """Whether it depends on the parameters."""
-        return self.storage.active
+        return self.storage.tape is not None
 
     shape = property(lambda self: np.shape(self.value))
     ndim = property(lambda self: np.ndim(self.value))
@@ -171,12 +175,12 @@ class Traced:
         index = plain_index(index)
         value = self.value
         part = value[index]
-        tape = current()
-        if tape is None:
+        tape = self.storage.tape
+        if tape is None and current() is None:
             return part
         if isinstance(part, np.ndarray) and part.size and np.may_share_memory(part, value):
             return Traced(self.storage, (*self.view, lambda whole: whole[index]))
-        if not self.active:
+        if tape is None:
             return wrap(part)
         number = not isinstance(part, np.ndarray)
         return Traced(tape.gathered(part, self.place, index, repeats=not number))
@@ -252,7 +256,7 @@ class Traced:
         if name in _METADATA:
             return getattr(self.value, name)
         if name in _LEAKS and self.active:
-            raise failure(f".{name} of a traced array cuts its path to the parameters")
+            raise self._cut(f".{name} of a traced array cuts its path to the parameters")
         function = getattr(np, name, None)
         if not name.startswith("_") and isinstance(function, np.ufunc) and self.ndim == 0:
             # NumPy's loops over objects call functions as methods of the entries.
@@ -262,7 +266,7 @@ class Traced:
         if not self.active:
             return getattr(self.value, name)
         if function is None:
-            raise failure(f".{name} of an array cannot be traced")
+            raise self._cut(f".{name} of an array cannot be traced")
         return lambda *args, **kwargs: function(self, *args, **kwargs)
 
 
@@ -333,9 +337,6 @@ for _name, _ufunc in {
 
 def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
-    tape = current()
-    if tape is None:  # a stand-in that another thread's run, or an ended one, has left
-        return function(*map(plain, args), **{name: plain(v) for name, v in kwargs.items()})
     args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
     kwargs = {name: collected(value) for name, value in kwargs.items()}
     traced = any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values()))
@@ -353,7 +354,7 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
 def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None:
     """Assign (or, with `adds`, ``np.add.at``) into a traced array."""
     value = collected(value)
-    storage, tape = target.storage, current()
+    storage = target.storage
     if storage.shared and isinstance(storage.value, np.ndarray):
         storage.value, storage.shared = storage.value.copy(order="K"), False
     here = target.value
@@ -362,7 +363,8 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
         np.add.at(here, index, plain(value))
     else:
         here[index] = plain(value)
-    if tape is None or not (traced or storage.active):
+    tape = value.storage.tape if traced else storage.tape
+    if tape is None:
         return
     tape.activate(storage)
     tape.written(target.place, index, value.place if traced else None, adds=adds)
@@ -370,7 +372,9 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
 
 def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
     """A result that depends on its parents; `vjp` gives each one's gradient, in order."""
-    tape = running()
+    tape = parents[0].storage.tape
+    if tape is None:
+        raise TraceError("a traced array was used after its run")
     for parent in parents:
         parent.storage.shared = True
     places = [parent.place for parent in parents]
@@ -381,14 +385,6 @@ def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
     return Traced(tape.computed(tape.jittered(value), places, vjp))
 
 
-def running() -> Tape:
-    """The tape of this run."""
-    tape = current()
-    if tape is None:
-        raise TraceError("a traced array was used outside its run, in another thread for instance")
-    return tape
-
-
 def failure(reason: str) -> TraceError:
     """The error to raise where tracing ends; the run fails even if it is swallowed."""
     tape = current()
@@ -397,7 +393,7 @@ def failure(reason: str) -> TraceError:
 
 def constant(value: Any) -> Traced:
     """A stand-in for a plain array, to be assigned into and to lead ``X.dot(W)`` to the trace."""
-    return Traced(Storage(value, active=False, shared=True))
+    return Traced(Storage(value))
 
 
 def wrap(value: Any) -> Any:
@@ -465,5 +461,4 @@ def name_of(function: Any) -> str:
     """A function as users write it."""
     name = getattr(function, "__name__", str(function))
     module = str(getattr(function, "__module__", "") or "")
-    return f"{module}.{name}" if module.startswith("scipy") else f"np.{name}"
-
+    return f"{module}.{name}" if module.partition(".")[0] in ("scipy", "math") else f"np.{name}"

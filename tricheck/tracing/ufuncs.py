@@ -15,19 +15,24 @@ from tricheck.tracing.traced import (
     write,
 )
 
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
-_ACCUMULATIONS = {np.add: np.cumsum, np.multiply: np.cumprod}
+_REDUCTIONS: dict[Any, Any] = {
+    np.add: np.sum,
+    np.multiply: np.prod,
+    np.maximum: np.max,
+    np.minimum: np.min,
+}
+_ACCUMULATIONS: dict[Any, Any] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 @rule(np.ufunc)
-def _method(ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    own = _METHODS.get(method)
+def _method(ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    own: Any = _METHODS.get(method)
     if own is None:
         raise failure(f"np.{ufunc.__name__}.{method} cannot be traced")
     return own(ufunc, *inputs, **kwargs)
 
 
-def _call(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True, **kw: Any) -> Any:
+def _call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, **kw: Any) -> Any:
     target = out[0] if isinstance(out, tuple) else out
     if target is None:
         if where is not True:
@@ -45,7 +50,7 @@ def _call(ufunc: np.ufunc, *inputs: Any, out: Any = None, where: Any = True, **k
     return target
 
 
-def _reduce(ufunc: np.ufunc, array: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
+def _reduce(ufunc: Any, array: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
     if ufunc not in _REDUCTIONS:
         if ufunc is np.logaddexp:
             return _logaddexp(array, axis, **kwargs)
@@ -65,9 +70,7 @@ def _logaddexp(array: Any, axis: Any = 0, keepdims: bool = False, dtype: Any = N
     return total if keepdims else np.squeeze(total, axis=axis)
 
 
-def _accumulate(
-    ufunc: np.ufunc, array: Any, axis: int = 0, dtype: Any = None, out: Any = None
-) -> Any:
+def _accumulate(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
     accumulated = _accumulated(ufunc, array, axis)
     if out is None:
         return accumulated
@@ -78,7 +81,7 @@ def _accumulate(
     return target
 
 
-def _accumulated(ufunc: np.ufunc, array: Any, axis: int) -> Any:
+def _accumulated(ufunc: Any, array: Any, axis: int) -> Any:
     if ufunc in (np.maximum, np.minimum):
         value = array.value
         best = ufunc.accumulate(value, axis=axis)
@@ -91,12 +94,12 @@ def _accumulated(ufunc: np.ufunc, array: Any, axis: int) -> Any:
     return _ACCUMULATIONS[ufunc](array, axis=axis)
 
 
-def _outer(ufunc: np.ufunc, first: Any, second: Any, **kwargs: Any) -> Any:
+def _outer(ufunc: Any, first: Any, second: Any, **kwargs: Any) -> Any:
     columns = np.reshape(first, np.shape(first) + (1,) * np.ndim(second))
     return record(ufunc, columns, second, **kwargs)
 
 
-def _at(ufunc: np.ufunc, target: Any, index: Any, value: Any = None) -> None:
+def _at(ufunc: Any, target: Any, index: Any, value: Any = None) -> None:
     if not is_traced(target):
         raise failure(f"np.{ufunc.__name__}.at writes into an array tricheck does not know")
     if ufunc is np.add:
