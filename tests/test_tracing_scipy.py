@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,12 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logsumexp
 
 KERNEL = np.array([[1.0, -2.0], [0.5, 0.3]])
+
+
+def convolved(mode: str) -> Callable[[Any], Any]:
+    return lambda w: scipy.signal.convolve(w, KERNEL, mode=mode)
+
+
 CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
     **{name: (getattr(special, name), V / 2.0) for name in (
         "expit", "log_expit", "erf", "erfc", "erfcx", "ndtr", "log_ndtr", "i0", "i0e", "j0", "j1",
@@ -67,7 +72,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
         lambda w: scipy.linalg.solve_triangular(w, V[:3], lower=True, unit_diagonal=True), SPD
     ),
     "expm": (lambda w: scipy.linalg.expm(w), M),
-    **{f"convolve {mode}": (partial(scipy.signal.convolve, in2=KERNEL, mode=mode), M)
+    **{f"convolve {mode}": (convolved(mode), M)
        for mode in ("full", "same", "valid")},
     "convolve2d": (lambda w: scipy.signal.convolve2d(A, w, mode="valid"), KERNEL),
     "correlate2d": (lambda w: scipy.signal.correlate2d(w, KERNEL, mode="valid"), M),

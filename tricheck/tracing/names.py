@@ -222,19 +222,19 @@ def _number_type(original: type) -> type:
     """A number type that leaves a traced number as it is, and is the original otherwise."""
 
     class Meta(type):
-        def __instancecheck__(self, value: Any) -> bool:
+        def __instancecheck__(cls, value: Any) -> bool:
             return isinstance(value, original)
 
-        def __subclasscheck__(self, kind: type) -> bool:
+        def __subclasscheck__(cls, kind: type) -> bool:
             return issubclass(kind, original)
 
-        def __eq__(self, other: object) -> bool:
-            return other is original or other is self
+        def __eq__(cls, other: object) -> bool:
+            return other is original or other is cls
 
-        def __hash__(self) -> int:
+        def __hash__(cls) -> int:
             return hash(original)
 
-    class Number(original, metaclass=Meta):
+    class Number(original, metaclass=Meta):  # type: ignore[misc]
         dtype = np.dtype(original)
 
         def __new__(cls, value: Any = 0, *args: Any) -> Any:
