@@ -34,7 +34,7 @@ def check(
     gradient: Callable[..., Any] | Literal[True] | None = None,
     params: Any = None,
     *,
-    args: tuple[Any, ...] = (),
+    args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     reference: Any = "auto",
     step: float | None = None,
@@ -55,7 +55,7 @@ def check(
     params : ndarray, or dict, list or tuple of them (nested too)
         The point; floating-point. Never changed. A list of numbers is an array.
     args, kwargs
-        Further arguments of both functions.
+        Further arguments of both functions; a lone one need not be a tuple.
     reference : {"auto", "autograd", "sympy"}, callable, reference object or None
         The third source. ``"auto"`` traces the loss with autograd, else runs it on symbols.
         A callable is called like `gradient`. None does without.

@@ -68,7 +68,7 @@ class Model:
     loss: Function
     gradient: Function | Literal[True]
     params: Any
-    args: tuple[Any, ...] = ()
+    args: Any = ()
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     name: str | None = None
 
@@ -104,7 +104,7 @@ class Model:
         forward: Function,
         backward: Function,
         inputs: Mapping[str, Any],
-        args: tuple[Any, ...] = (),
+        args: Any = (),
         *,
         name: str | None = None,
         seed: int = 0,
@@ -179,7 +179,7 @@ class Model:
         loss: Function,
         gradient: Function,
         *,
-        args: tuple[Any, ...] = (),
+        args: Any = (),
         name: str | None = None,
     ) -> Model:
         """An object that holds its parameters as attributes.

@@ -26,7 +26,7 @@ def from_layer(
     forward: Function,
     backward: Function,
     inputs: Mapping[str, Any],
-    args: tuple[Any, ...],
+    args: Any,
     name: str | None,
     seed: int,
 ) -> Model:

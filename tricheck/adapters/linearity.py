@@ -51,9 +51,9 @@ def _finding(
     a, b = WEIGHTS
     return Finding(
         Cause.NONLINEAR,
-        f"The backward pass is not linear in its upstream gradient: for {a:g}·d1 + {b:g}·d2 it "
-        f"gives {came:.6g} where {a:g} times its answer for d1 plus {b:g} times that for d2 is "
-        f"{linear:.6g}, consistent with an upstream gradient that is "
+        "The backward pass is not linear in its upstream gradient. Of two random ones, d1 and d2: "
+        f"for {a:g}·d1 + {b:g}·d2 it gives {came:.6g}, where {a:g} times its answer for d1 plus "
+        f"{b:g} times that for d2 is {linear:.6g}, consistent with an upstream gradient that is "
         + ("dropped." if constant else "squared, clipped, rectified or added to, not multiplied."),
         Source.BACKPROP,
         leaf.name,

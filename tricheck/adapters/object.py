@@ -27,7 +27,7 @@ def from_object(
     parameters: Sequence[str],
     loss: Function,
     gradient: Function,
-    args: tuple[Any, ...],
+    args: Any,
     name: str | None,
 ) -> Model:
     """See `Model.from_object`."""
