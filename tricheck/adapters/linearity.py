@@ -13,6 +13,7 @@ from tricheck.vocabulary import Cause, Finding, Source
 # Powers of two to be exact; far from 1 so that what clips or rounds shows itself.
 WEIGHTS = (-32.0, 8.0)
 _SLACK = 8.0  # for rounding at another upstream gradient than the one it was measured at
+_ULPS = 64.0  # of the largest entry, which what cancels in another may leave
 
 
 def departures(evidence: Evidence, whole: FloatArray, second: FloatArray) -> Iterator[Finding]:
@@ -33,10 +34,12 @@ def departures(evidence: Evidence, whole: FloatArray, second: FloatArray) -> Ite
         return  # what changes from call to call shows nothing here
     first = evidence.backprop.values
     expected = WEIGHTS[0] * first + WEIGHTS[1] * second
-    floor = rounding_floor(evidence)
+    largest = float(np.max(np.abs(first), where=np.isfinite(first), initial=0.0))
     for leaf in evidence.parameters.leaves:
         place = leaf.place
         gap = np.abs(whole - expected)[place]
+        eps = float(evidence.point.gradient_eps[place].max())
+        floor = max(rounding_floor(evidence), _ULPS * eps * largest)
         allowed = _SLACK * sum(map(abs, WEIGHTS)) * (evidence.backprop.bounds[place].max() + floor)
         if np.any(gap > allowed):  # never where a value is not finite, which has its own cause
             constant = np.all(np.abs(whole - first)[place] <= allowed)
