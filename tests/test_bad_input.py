@@ -101,7 +101,9 @@ A, B = np.array([1.0, 2.0]), np.array([3.0])
         pytest.param((loss, lambda w: None, W), ["None", "'params'"], id="none-gradient"),
         pytest.param((loss, lambda w: [[1.0], [1.0, 2.0]], W), ["'params'"], id="ragged"),
         pytest.param(
-            (lambda p: p**2, lambda p: p, [1.0, 2.0]), ["list of numbers", "np.array"], id="floats"
+            (lambda p: p[0] ** 2, lambda p: 2 * p, 1.5),
+            ["params is a number", "np.array"],
+            id="float",
         ),
     ],
 )

@@ -50,6 +50,7 @@ def measure(
         if _slight(evidence):
             open_slope = slope_uncertainty(evaluate, calls.parameters, noise, seed)
             evidence = replace(evidence, open_slopes=open_slope)
+        notes = [*notes, *calls.model.probe(calls, evidence)]
     return evidence, notes
 
 
