@@ -14,6 +14,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,28 +33,41 @@ class _Swaps:
     """What is swapped at present, by all threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._held: dict[Key, tuple[int, Any, Callable[[Any], None], Callable[[], Any], Any]] = {}
+        self.lock = threading.RLock()
+        self._held: dict[Key, _Swap] = {}
 
-    def swap(self, key: Key, owner: Any, get: Any, put: Any, new: Any) -> None:
-        with self._lock:
-            if key in self._held:
-                count, *rest = self._held[key]
-                self._held[key] = (count + 1, *rest)
-                return
-            old = get()
-            self._held[key] = (1, (owner, old), put, get, new)
-            put(new)
+    def original(self, key: Key, value: Any) -> Any:
+        """What stood at a place before another run swapped it."""
+        return self._held[key].old if key in self._held else value
+
+    def swap(self, key: Key, swap: _Swap) -> None:
+        """Put something else in a place, or join those who have."""
+        if key in self._held:
+            self._held[key].users += 1
+            return
+        self._held[key] = swap
+        swap.put(swap.new)
 
     def restore(self, key: Key) -> None:
-        with self._lock:
-            count, (owner, old), put, get, new = self._held[key]
-            if count > 1:
-                self._held[key] = (count - 1, (owner, old), put, get, new)
-                return
+        """Put back what stood there, when nobody needs the other any more."""
+        swap = self._held[key]
+        swap.users -= 1
+        if swap.users == 0:
             del self._held[key]
-            if get() is new:  # else the run itself has assigned something there
-                put(old)
+            if swap.get() is swap.new:  # else the run itself has assigned something there
+                swap.put(swap.old)
+
+
+@dataclass
+class _Swap:
+    """A place whose content is swapped; `owner` keeps the place, and so its key, alive."""
+
+    owner: Any
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+    old: Any
+    new: Any
+    users: int = 1
 
 
 _swaps = _Swaps()
@@ -67,17 +81,19 @@ def substituted(function: Any, replace: Callable[[Any], Any]) -> Iterator[None]:
     Parameters
     ----------
     function : callable
-        The user's.
+        The user's; or a container of what to follow.
     replace : callable
         What stands for a value during the run; returns the value itself to leave it.
     """
     walk = _Walk(replace)
     try:
-        walk.visit(function)
+        with _swaps.lock:
+            walk.visit(function)
         yield
     finally:
-        for key in reversed(walk.keys):
-            _swaps.restore(key)
+        with _swaps.lock:
+            for key in reversed(walk.keys):
+                _swaps.restore(key)
 
 
 class _Walk:
@@ -183,26 +199,37 @@ class _Walk:
         )
 
     def _builtin(self, names: dict[str, Any], name: str) -> None:
+        """A builtin such as `float`, hidden by a global of the same name."""
         new = self._replace(getattr(builtins, name))
-        if new is not getattr(builtins, name):
+        if new is getattr(builtins, name):
+            return
 
-            def put(value: Any) -> None:
-                if value is _MISSING:
-                    names.pop(name, None)
-                else:
-                    names[name] = value
+        def put(value: Any) -> None:
+            if value is _MISSING:
+                names.pop(name, None)
+            else:
+                names[name] = value
 
-            key = (id(names), name)
-            _swaps.swap(key, names, lambda: names.get(name, _MISSING), put, new)
-            self.keys.append(key)
+        self._hold(
+            (id(names), name),
+            _Swap(names, lambda: names.get(name, _MISSING), put, _MISSING, new),
+        )
 
     def _swap(self, key: Key, owner: Any, value: Any, get: Any, put: Any) -> None:
+        value = _swaps.original(key, value)
+        if value is _MISSING:  # another run's builtin
+            value = get()
+            self._hold(key, _Swap(owner, get, put, _MISSING, value))
+            return
         new = self._of_tuple(value) if type(value) is tuple else self._replace(value)
         if new is not value:
-            _swaps.swap(key, owner, get, put, new)
-            self.keys.append(key)
+            self._hold(key, _Swap(owner, get, put, value, new))
         else:
             self.visit(value)
+
+    def _hold(self, key: Key, swap: _Swap) -> None:
+        _swaps.swap(key, swap)
+        self.keys.append(key)
 
     def _of_tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         parts = tuple(self._replace(part) for part in value)
