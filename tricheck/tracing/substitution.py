@@ -241,7 +241,9 @@ _PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic)
 
 def _is_users(value: Any) -> bool:
     module = str(getattr(value, "__module__", None) or "__main__")
-    return module in _OWN_NAMES or module.partition(".")[0] not in _MACHINERY
+    # An adapter is a shell around the user's functions.
+    theirs = module in _OWN_NAMES or module.startswith("tricheck.adapters.")
+    return theirs or module.partition(".")[0] not in _MACHINERY
 
 
 def _names_in(code: types.CodeType) -> set[str]:
