@@ -66,8 +66,8 @@ def gradient(params: Params, words: Words, targets: FloatArray) -> Params:
     }
 
 
-# a vocabulary of ten words, three dimensions, two outputs; word 2 occurs in two sentences, word 7
-# twice in one of them, and words 4 and 9 not at all
+# three sentences from a vocabulary of ten words, three dimensions, two outputs; word 2 occurs in
+# two sentences, word 7 twice in one, and three words do not occur
 rng = np.random.default_rng(16)
 words = np.array([[2, 0, 5], [7, 1, 7], [3, 2, 8]])
 targets = rng.standard_normal((3, 2))

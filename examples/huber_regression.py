@@ -53,7 +53,7 @@ y = X.dot(np.array([1.0, -2.0, 0.5])) + 0.7 + 0.1 * rng.standard_normal(12)
 y[[1, 6]] += 8.0
 y[9] -= 8.0
 params = {"w": np.array([0.8, -1.7, 0.2]), "b": np.array([0.4])}
-delta = 1.0
+delta = 1.345
 
 model = tricheck.Model(loss, gradient, params, args=(X, y, delta), name="huber_regression")
 

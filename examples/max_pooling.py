@@ -68,7 +68,7 @@ def gradient(params: Params, dout: FloatArray, pool_param: dict[str, int]) -> Pa
 
 
 # two images of two channels, 5 by 5, with no two pixels alike: there are no ties
-rng = np.random.default_rng(12)
+rng = np.random.default_rng(45)
 pool_param = {"pool_height": 3, "pool_width": 3, "stride": 2}
 params = {"x": rng.permutation(np.linspace(-2.0, 2.0, num=100)).reshape(2, 2, 5, 5)}
 dout = rng.standard_normal((2, 2, 2, 2))
