@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 import math
-import types
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
+from tricheck.tracing.lookup import Replacements
 from tricheck.tracing.tape import current
 from tricheck.tracing.traced import (
     assembled,
@@ -28,57 +28,8 @@ from tricheck.tracing.traced import (
     wrap,
 )
 
-_replacements: dict[Any, Any] = {}
-
-
-def replacement(*originals: Any) -> Callable[[Any], Any]:
-    """Register the decorated object as what stands for some originals during a run."""
-
-    def register(mine: Any) -> Any:
-        for original in originals:
-            _replacements[id(original)] = mine
-            _kept.append(original)
-        return mine
-
-    return register
-
-
-_kept: list[Any] = []  # ids stay those of these objects
-
-
-def replaced(value: Any) -> Any:
-    """What stands for a value during a run: the value itself for most."""
-    if id(value) in _replacements:
-        return _replacements[id(value)]
-    if isinstance(value, types.ModuleType) and value.__name__ in MODULES:
-        return namespace(value)
-    return value
-
-
-# Modules whose contents are looked through
-MODULES = {"numpy", "numpy.linalg", "numpy.lib", "math"}
-_namespaces: dict[str, types.ModuleType] = {}
-
-
-def namespace(module: types.ModuleType) -> types.ModuleType:
-    """A module as user code sees it during a run."""
-    if module.__name__ not in _namespaces:
-        _namespaces[module.__name__] = _Namespace(module)
-    return _namespaces[module.__name__]
-
-
-class _Namespace(types.ModuleType):
-    def __init__(self, module: types.ModuleType) -> None:
-        super().__init__(module.__name__, module.__doc__)
-        self.__dict__["_module"] = module
-
-    def __getattr__(self, name: str) -> Any:
-        value = replaced(getattr(self.__dict__["_module"], name))
-        self.__dict__[name] = value  # looked up once
-        return value
-
-    def __dir__(self) -> list[str]:
-        return dir(self.__dict__["_module"])
+replaced = Replacements({"numpy", "numpy.linalg", "numpy.lib", "math"})
+replacement = replaced.register
 
 
 # --- arrays from nothing --------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import scipy.linalg
 import scipy.signal
 import scipy.special as special
 
-from tricheck.tracing.names import MODULES, replacement
+from tricheck.tracing.names import replaced, replacement
 from tricheck.tracing.traced import (
     RULES,
     Rule,
@@ -261,4 +261,4 @@ def _correlate(in1: Any, in2: Any, mode: str = "full", **options: Any) -> Any:
     return _convolve(in1, np.flip(in2), mode, **options)
 
 
-MODULES.update({"scipy", "scipy.special", "scipy.linalg", "scipy.signal"})
+replaced.modules.update({"scipy", "scipy.special", "scipy.linalg", "scipy.signal"})
