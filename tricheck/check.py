@@ -258,7 +258,7 @@ def _findings(
     findings = [
         *backprop_diagnosis.diagnose(evidence, backprop_blamed),
         *backprop_diagnosis.accepted_by_rtol(evidence),
-        *reference_diagnosis.diagnose(evidence, verdicts, blamed(Verdict.REFERENCE)),
+        *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),
         *evidence.point.findings,
         *notes,

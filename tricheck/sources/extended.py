@@ -22,6 +22,7 @@ from tricheck.vocabulary import Source
 
 _EPS = float(np.finfo(np.float64).eps)
 _MORE = 2.0**-5  # of float64's rounding: five of the eleven bits that longdouble adds
+_TRIES = 3
 _LOOK_FOR = (
     "Look for float(), math functions, .astype(float) or a float64 buffer in it, or pass another "
     "reference"
@@ -47,7 +48,9 @@ def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
         )
     counted = calls.counts["loss"]
     evaluate = Evaluator(calls, np.longdouble)
-    extended = measure_noise(evaluate, calls.parameters, base, seed)
+    tries = (measure_noise(evaluate, calls.parameters, base, seed + k) for k in range(_TRIES))
+    # A line along which the loss happens to stay the same shows nothing of its digits.
+    extended = min(tries, key=lambda found: found.relative > _MORE * _EPS)
     if extended.relative > _MORE * _EPS:
         raise TraceError(
             f"{defined_at(calls.model.loss)} keeps no digits beyond float64 in longdouble: its "
