@@ -59,7 +59,9 @@ class Evidence:
 
     @property
     def largest(self) -> FloatArray:
-        """Each parameter's largest gradient entry, by the most precise other source; shape (size,)."""
+        """Each parameter's largest gradient entry, by the most precise other source.
+
+        Shape (size,)."""
         values = self.difference.values
         if self.reference is not None:
             known = self.reference.finite & ~(self.reference.bounds > self.difference.bounds)

@@ -52,7 +52,7 @@ def _explain(
     if jumping := _jumping(evidence, reference, leaf):
         return _beside_itself(evidence, reference, leaf, jumping)
     if blamed:
-        message = _UNKNOWN.format(method=reference.method)
+        message = _UNKNOWN.format(method=reference.method, ties=_TIES)
         return _finding(leaf, Cause.UNKNOWN, message, blamed, severity)
     return None
 
@@ -72,7 +72,10 @@ _LOST = (
     "The reference ({method}) is 0 throughout where backprop and the finite difference agree that "
     "it is not: the path to {name} was cut, e.g. by float(), .item(), stop_gradient or detach."
 )
-_UNKNOWN = "The reference ({method}) differs from backprop and the finite difference, which agree."
+_UNKNOWN = (
+    "The reference ({method}) differs from backprop and the finite difference, which agree. If the "
+    "point sits on a tie inside the loss ({ties}), that may be a convention: move the point."
+)
 
 
 def _lost(evidence: Evidence, reference: ReferenceEstimate, leaf: Leaf) -> bool:

@@ -21,7 +21,7 @@ from tricheck.sources.same_loss import mismatch
 from tricheck.vocabulary import Source
 
 _EPS = float(np.finfo(np.float64).eps)
-_MORE = 2.0**-5  # of float64's rounding: five of the eleven bits that longdouble adds
+_MORE = 2.0**-5  # of the noise in float64: five of the eleven bits that longdouble adds
 _TRIES = 3
 _LOOK_FOR = (
     "Look for float(), math functions, .astype(float) or a float64 buffer in it, or pass another "
@@ -50,11 +50,11 @@ def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     evaluate = Evaluator(calls, np.longdouble)
     tries = (measure_noise(evaluate, calls.parameters, base, seed + k) for k in range(_TRIES))
     # A line along which the loss happens to stay the same shows nothing of its digits.
-    extended = min(tries, key=lambda found: found.relative > _MORE * _EPS)
-    if extended.relative > _MORE * _EPS:
+    extended = min(tries, key=lambda found: found.level > _MORE * noise.level)
+    if extended.level > _MORE * noise.level:
         raise TraceError(
             f"{defined_at(calls.model.loss)} keeps no digits beyond float64 in longdouble: its "
-            f"noise is {extended.relative:.1e} of it. {_LOOK_FOR}"
+            f"noise is {extended.level:.1e}, in float64 {noise.level:.1e}. {_LOOK_FOR}"
         )
     difference = Sweeper(evaluate, base, extended, None).measure()
     calls.counts["reference"] += calls.counts["loss"] - counted

@@ -9,6 +9,7 @@ import numpy as np
 
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import TraceError
+from tricheck.location import defined_at
 from tricheck.parameters import FloatArray
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
@@ -67,7 +68,7 @@ class _Jax:
         def scalar(blocks: list[Any], args: Any, kwargs: Any) -> Any:
             following = iter(blocks)
             answer = loss(calls.parameters.fill(lambda _: next(following)), *args, **kwargs)
-            return _one_number(framework, answer)
+            return _one_number(framework, answer, defined_at(loss))
 
         with _in_64_bits(framework):
             blocks = [
@@ -110,21 +111,20 @@ def _array(framework: Any, value: Any) -> Any:
     return framework.numpy.asarray(value, dtype=kind)
 
 
-def _one_number(framework: Any, answer: Any) -> Any:
+def _one_number(framework: Any, answer: Any, loss: str) -> Any:
     if not isinstance(answer, framework.Array):
         read_loss(answer)  # says what is wrong with what is no number
         raise TraceError(
-            f"the loss came back as a {type(answer).__name__}, not as a jax array, which cuts its "
+            f"{loss} came back as a {type(answer).__name__}, not as a jax array, which cuts its "
             "path to the parameters: leave float(), .item() and NumPy calls out of it"
         )
     if answer.size != 1:
         raise TraceError(
-            f"the loss has shape {answer.shape} on jax arrays, expected one number: sum or "
-            "average it"
+            f"{loss} has shape {answer.shape} on jax arrays, expected one number: sum or average it"
         )
     if not isinstance(answer, framework.core.Tracer):
         raise TraceError(
-            "the loss came back without a path to the parameters: leave jax.lax.stop_gradient and "
+            f"{loss} came back without a path to the parameters: leave jax.lax.stop_gradient and "
             "NumPy copies out of it"
         )
     return framework.numpy.reshape(answer, ())

@@ -87,10 +87,10 @@ def through(
         except TraceError:
             raise
         except Exception as error:
-            line = user_line(error)
+            line, reason = user_line(error), str(error).partition("\n")[0]
             raise TraceError(
                 f"{line + ': ' if line else ''}the loss does not run on {framework.name} arrays "
-                f"({type(error).__name__}: {error}). Write it in {framework.name}'s operations, "
+                f"({type(error).__name__}: {reason}). Write it in {framework.name}'s operations, "
                 f"and hand it over as tricheck.{framework.name}(loss)"
             ) from error
 

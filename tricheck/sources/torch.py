@@ -9,6 +9,7 @@ import numpy as np
 
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import TraceError
+from tricheck.location import defined_at
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
@@ -70,7 +71,7 @@ class _Torch:
         args, kwargs = private_arguments(calls, lambda value: _tensor(framework, value))
         with framework.enable_grad():
             end = loss(calls.parameters.fill(start), *args, **kwargs)
-            _refuse_cut(framework, end)
+            _refuse_cut(framework, end, defined_at(loss))
             # A root without a path to the loss has no gradient, which is zero.
             grown = framework.autograd.grad(end.sum(), roots, allow_unused=True)
         gradient = [
@@ -102,20 +103,20 @@ def _tensor(framework: Any, value: Any) -> Any:
     return framework.from_numpy(wanted)
 
 
-def _refuse_cut(framework: Any, end: Any) -> None:
+def _refuse_cut(framework: Any, end: Any, loss: str) -> None:
     if not isinstance(end, framework.Tensor):
         read_loss(end)  # says what is wrong with what is no number
         raise TraceError(
-            f"the loss came back as a {type(end).__name__}, not as a tensor, which cuts its path "
+            f"{loss} came back as a {type(end).__name__}, not as a tensor, which cuts its path "
             "to the parameters: leave float(), .item() and .numpy() out of it"
         )
     if end.numel() != 1:
         raise TraceError(
-            f"the loss has shape {tuple(end.shape)} on tensors, expected one number: sum or "
+            f"{loss} has shape {tuple(end.shape)} on tensors, expected one number: sum or "
             "average it"
         )
     if not end.requires_grad:
         raise TraceError(
-            "the loss came back without a path to the parameters: leave .detach(), .item(), "
+            f"{loss} came back without a path to the parameters: leave .detach(), .item(), "
             "torch.tensor(...) and torch.no_grad() out of it"
         )
