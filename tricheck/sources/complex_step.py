@@ -29,6 +29,7 @@ from tricheck.tracing.complex import Watched
 
 _STEP = 2.0**-100  # about 1e-30, relative to the entry; a power of two divides exactly
 _OTHER_STEP = 2.0**-60  # must give the same
+_TINIEST = 2.0**-1000  # a step that, and whose quotients, float64 can hold
 _SAMPLED = 64  # entries of one parameter whose rounding is measured
 _POINTS = 32  # on a circle: a quarter of the way to a pole they leave an error below rounding
 _LARGEST, _SMALLEST = (0.125, 0.05), 2.0**-60  # radii, relative to the parameters
@@ -83,10 +84,10 @@ def _loss(calls: Calls, flat: npt.NDArray[np.complexfloating[Any]]) -> complex:
             answer = own_loss(calls)(calls.parameters.build(flat.view(Watched)), *args, **kwargs)
             return _complex_number(answer)
     except Exception as error:
-        line = user_line(error)
+        line = user_line(error) or defined_at(calls.model.loss)
         reason = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
         raise TraceError(
-            f"{line + ': ' if line else ''}the loss does not run on complex numbers ({reason}). "
+            f"{line}: the loss does not run on complex numbers ({reason}). "
             "Rewrite that line, or pass another reference"
         ) from error
 
@@ -112,7 +113,7 @@ def _gradient(
     flat = point.astype(_complex(point))
     # Relative to the entry itself: 1e-30 beside an entry of 1e-40 would be no small step.
     sizes = np.where(point == 0.0, lengths(replace(calls.parameters, values=point)), np.abs(point))
-    steps = step * 2.0 ** np.floor(np.log2(sizes.astype(np.float64)))
+    steps = np.maximum(step * 2.0 ** np.floor(np.log2(sizes.astype(np.float64))), _TINIEST)
     slopes = np.empty(positions.size)
     for k, position in enumerate(positions):
         flat[position] = complex(point[position], steps[position])
