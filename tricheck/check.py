@@ -24,7 +24,7 @@ from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
-from tricheck.vocabulary import Finding, Severity, Source, Verdict
+from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _SEVERITIES = list(Severity)
 
@@ -56,9 +56,13 @@ def check(
         The point; floating-point. Never changed. A list of numbers is an array.
     args, kwargs
         Further arguments of both functions; a lone one need not be a tuple.
-    reference : {"auto", "autograd", "sympy"}, callable, reference object or None
-        The third source. ``"auto"`` traces the loss with autograd, else runs it on symbols.
-        A callable is called like `gradient`. None does without.
+    reference : str, callable, reference object, list of these, or None
+        The third source. ``"auto"`` is the first that can be had of ``"autograd"`` (the loss
+        traced), ``"sympy"`` (run on symbols), ``"complex-step"`` and ``"longdouble"`` (finite
+        differences in extended precision). ``"jax"`` and ``"torch"`` differentiate a loss written
+        in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is handed over.
+        A callable is called like `gradient`. Several are compared with each other too, and the
+        finite difference settles their disputes. None does without.
     step : float, optional
         A fixed absolute step for the central differences, as in the classical check; its own
         error is measured and reported. By default each entry's step is chosen and certified.
@@ -276,4 +280,7 @@ def _findings(
         *evidence.point.findings,
         *notes,
     ]
-    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    # Whoever differentiates another loss says nothing of this one: that comes before any gradient.
+    return sorted(
+        findings, key=lambda f: (f.cause is not Cause.DIFFERENT_LOSS, _SEVERITIES.index(f.severity))
+    )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import traceback
+from typing import Any
 
 import numpy as np
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # Frames in these packages are machinery; the deepest frame outside them is the user's line.
+_LIBRARIES = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__)))
 _MACHINERY = tuple(
     folder + os.sep
     for folder in (
         _PACKAGE,
-        os.path.dirname(os.path.abspath(np.__file__)),
-        os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(np.__file__))), "autograd"),
+        *(os.path.join(_LIBRARIES, name) for name in ("numpy", "autograd", "jax", "torch")),
     )
 )
 
@@ -41,3 +43,18 @@ def _innermost(frames: traceback.StackSummary) -> str | None:
         return None
     frame = theirs[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno} ({frame.name}): {frame.line}"
+
+
+def defined_at(function: Any) -> str:
+    """A function by name, with the place it is defined where Python knows it.
+
+    Returns
+    -------
+    str
+        Like ``loss (model.py:12)``.
+    """
+    name = str(getattr(function, "__name__", type(function).__name__))
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return name
+    return f"{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.errors import ModelError, TraceError
+from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
 from tricheck.sources.noise import Noise
-from tricheck.sources.reference import ReferenceEstimate, bounded
+from tricheck.sources.reference import ReferenceEstimate
+from tricheck.sources.rewrite import of_loss
 
-_DISPLACED = 2
 _JITTERED = 2
-_VALUE_ULPS = 1024.0
 
 
 @dataclass(frozen=True)
@@ -94,96 +93,9 @@ def _measure(
             loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter
         )
 
-    def beside(flat: FloatArray) -> FloatArray:
-        try:
-            return run(flat)[1]
-        except TraceError:  # beside the point the user's code may leave its domain
-            return np.full(parameters.size, np.nan)
-
-    value, gradient = run(parameters.values)
-    if traced:
-        _refuse_cut_paths(run, gradient, calls, noise, seed)
-    estimate = bounded(
-        beside,
-        gradient,
-        calls,
-        seed,
-        "autograd through the loss" if traced else "autograd through another loss",
-        traced=traced,
-        faithful=_same_loss(run, value, calls, noise, seed),
-    )
+    estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced)
     if not estimate.repeatable:
         return estimate
     rng = np.random.default_rng(seed)
-    moved = [np.abs(run(parameters.values, rng)[1] - gradient) for _ in range(_JITTERED)]
+    moved = [np.abs(run(parameters.values, rng)[1] - estimate.values) for _ in range(_JITTERED)]
     return replace(estimate, bounds=estimate.bounds + 4.0 * np.fmax.reduce(moved))
-
-
-def _refuse_cut_paths(
-    run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
-    gradient: FloatArray,
-    calls: Calls,
-    noise: Noise,
-    seed: int,
-) -> None:
-    """A parameter that moves the loss but never the trace has lost its path: not a zero gradient.
-
-    Raises
-    ------
-    TraceError
-        Names the parameter.
-    """
-    parameters = calls.parameters
-    point = parameters.values
-    rng = np.random.default_rng(seed)
-    step = 1e-3 * np.maximum(np.abs(point), 0.1) * rng.choice([-1.0, 1.0], point.size)
-    flat = gradient == 0.0
-    for _ in range(_DISPLACED):  # a slope that is zero here by chance is not so beside the point
-        if not flat.any():
-            return
-        displaced = np.where(flat, point + step, point)
-        try:
-            plain = calls.loss(displaced)
-            still = flat & (run(displaced)[1] == 0.0)
-        except Exception:  # outside the domain there is nothing to compare
-            return
-        if np.array_equal(still, flat):
-            break
-        flat = still
-    else:
-        return
-    if np.isfinite(plain) and not _close(plain, calls.loss(point), noise):
-        name = parameters.locate(int(np.flatnonzero(flat)[0]))[0].name
-        raise TraceError(
-            f"the trace lost the path from {name} to the loss, which depends on it: is it turned "
-            "into text, a plain number or another program's data on the way?"
-        )
-
-
-def _same_loss(
-    run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
-    value: np.floating[Any],
-    calls: Calls,
-    noise: Noise,
-    seed: int,
-) -> bool:
-    """Whether the differentiated loss has the plain loss's value, here and a little away."""
-    point = calls.parameters.values
-    if not _close(value, calls.loss(point), noise):
-        return False
-    rng = np.random.default_rng(seed)
-    for _ in range(_DISPLACED):
-        displaced = point + 0.1 * np.maximum(np.abs(point), 0.1) * rng.standard_normal(point.size)
-        try:
-            plain = calls.loss(displaced)
-        except Exception:  # outside the domain there is nothing to compare
-            continue
-        if np.isfinite(plain) and not _close(run(displaced)[0], plain, noise):
-            return False
-    return True
-
-
-def _close(first: np.floating[Any], second: np.floating[Any], noise: Noise) -> bool:
-    size = max(abs(float(first)), abs(float(second)))
-    allowed = _VALUE_ULPS * float(np.spacing(size)) + 16.0 * noise.relative * size
-    return abs(float(first) - float(second)) <= allowed
