@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import namedtuple
 from collections.abc import Callable
 from contextlib import suppress
@@ -100,7 +101,9 @@ A, B = np.array([1.0, 2.0]), np.array([3.0])
         pytest.param((loss, lambda w: None, W), ["None", "'params'"], id="none-gradient"),
         pytest.param((loss, lambda w: [[1.0], [1.0, 2.0]], W), ["'params'"], id="ragged"),
         pytest.param(
-            (lambda p: p**2, lambda p: p, [1.0, 2.0]), ["list of numbers", "np.array"], id="floats"
+            (lambda p: p[0] ** 2, lambda p: 2 * p, 1.5),
+            ["params is a number", "np.array"],
+            id="float",
         ),
     ],
 )
@@ -142,12 +145,12 @@ def test_the_original_exception_is_chained() -> None:
 
 def test_a_named_reference_that_cannot_be_had_names_the_line() -> None:
     def opaque(w: Any) -> Any:
-        return float(np.sum(w**2))
+        return sum(x**2 for x in struct.unpack("4d", struct.pack("4d", *w.ravel())))
 
     with pytest.raises(TraceError) as caught:
         tricheck.check(opaque, lambda w: 2 * w, W, reference="autograd")
     assert "test_bad_input.py" in str(caught.value)
-    assert "return float(np.sum(w**2))" in str(caught.value)
+    assert "struct.pack" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,13 @@ BROKEN_CONTRACT = """
 def test_the_examples_pass_and_their_twins_fail() -> None:
     good = run(EXAMPLES)
     assert good.exit_code == 0, good.output
-    assert good.output.splitlines()[-1] == "5 models, 5 agree"
+    assert good.output.splitlines()[-1] == "15 models, 15 agree"
     bad = run(EXAMPLES / "broken")
     assert bad.exit_code == 1, bad.output
-    assert bad.output.splitlines()[-1] == "7 models, 7 backprop"
+    assert bad.output.splitlines()[-1] == "17 models, 17 backprop"
     both = run(EXAMPLES, "-r")
     assert both.exit_code == 1
-    assert both.output.splitlines()[-1] == "12 models, 5 agree, 7 backprop"
+    assert both.output.splitlines()[-1] == "32 models, 15 agree, 17 backprop"
 
 
 @pytest.mark.parametrize(

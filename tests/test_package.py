@@ -9,7 +9,7 @@ import pytest
 
 import tricheck
 
-HEAVY = ("sympy", "matplotlib", "rich", "click", "autograd", "mpmath")
+HEAVY = ("sympy", "matplotlib", "rich", "click", "autograd", "mpmath", "jax", "torch")
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -30,7 +30,9 @@ def test_public_names_are_exactly_these() -> None:
         "assert_gradients",
         "autograd",
         "check",
+        "jax",
         "sweep",
+        "torch",
     ]
     assert all(hasattr(tricheck, name) for name in tricheck.__all__)
 

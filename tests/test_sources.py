@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -165,7 +166,8 @@ def test_a_gradient_that_spoils_the_loss_is_stateful_and_unaccused() -> None:
 
 
 def cubic(w: Array) -> Any:
-    return float(np.sum(w**3))
+    """Through compiled code that only takes plain numbers."""
+    return sum(x**3 for x in struct.unpack("3d", struct.pack("3d", *w)))
 
 
 def cubic_gradient(w: Array) -> Any:
@@ -199,22 +201,17 @@ def test_without_a_reference_the_report_says_so_and_still_convicts() -> None:
 
 
 def test_the_symbolic_reference_steps_in_where_the_trace_fails() -> None:
-    x = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.25]])
-
     def loss(w: Array) -> Any:
-        return np.sum(np.tanh(x.dot(w)) ** 2)  # the method goes round NumPy's protocols
+        z = w**2
+        return np.sum(np.array(z if z.dtype == object else z.data) ** 2)  # a trace has no buffer
 
-    def gradient(w: Array) -> Any:
-        a = np.tanh(x @ w)
-        return x.T @ (2 * a * (1 - a**2))
-
-    report = tricheck.check(loss, gradient, np.array([0.3, -0.4]))
+    report = tricheck.check(loss, lambda w: 4 * w**3, np.array([0.3, -0.4]))
     assert report.verdict is Verdict.AGREE
     assert report.reference is not None
     assert report.reference.startswith("sympy")
     [note] = report.findings
     assert (note.cause, note.severity) == ("blocked", "note")
-    assert "x.dot(w)" in note.message
+    assert "z.data" in note.message
 
 
 @pytest.mark.parametrize(
@@ -248,75 +245,13 @@ def test_a_reference_that_is_not_finite_is_passed_over() -> None:
 M = rng.standard_normal((3, 4))
 W = rng.standard_normal((4, 3))
 
-IDIOMS: dict[str, Callable[[Any], Any]] = {
-    "operators": lambda w: np.sum((2 * w - w / 3 + w**2) * -w + abs(w)),
-    "reflected": lambda w: np.sum(M.T + w - (1.0 - w) * 2.0 / (3.0 + w**2)),
+ON_SYMBOLS: dict[str, Callable[[Any], Any]] = {
     "matmul": lambda w: np.sum((M @ w) ** 2),
-    "np.dot": lambda w: np.sum(np.dot(M, w) ** 2),
-    "methods": lambda w: (w.T.reshape(-1).sum() + w.mean(axis=0, keepdims=True).max()) ** 2,
-    "reductions": lambda w: np.prod(1 + w**2, axis=1).sum() + np.add.reduce(w, axis=1)[0] ** 2,
-    "std": lambda w: np.std(w, axis=0).sum() + np.var(w),
     "builtin sum": lambda w: sum(sum(w**2)),
-    "iteration": lambda w: sum(np.tanh(row) @ row for row in w),
-    "indexing": lambda w: np.sum(w[1:, ::2] ** 2) + w[0, -1] ** 3 + np.sum(w[[0, 0, 2]] ** 2),
-    "mask": lambda w: np.sum(w[w > 0] ** 2),
+    "reflected": lambda w: np.sum(M.T + w - (1.0 - w) * 2.0 / (3.0 + w**2)),
     "where": lambda w: np.sum(np.where(w > 0, w**2, 0.1 * w)),
-    "maximum": lambda w: np.sum(np.maximum(w, 0.0) * np.minimum(w, 1.0)),
-    "clip": lambda w: np.sum(np.clip(w, -0.5, 0.5) ** 2),
-    "concatenate": lambda w: np.sum(np.concatenate([w, w**2], axis=1) ** 2),
-    "stack": lambda w: np.sum(np.stack([w[0], np.exp(w[1])]) ** 2),
-    "einsum": lambda w: np.einsum("ij,kj->ik", w, w).sum(),
-    "logsumexp": lambda w: np.sum(np.log(np.sum(np.exp(w - w.max()), axis=1)) + w.max()),
-    "norm": lambda w: np.linalg.norm(w) ** 3,
-    "in place": lambda w: np.sum(_added(w)),
-    "branch": lambda w: np.sum(w**2) if w[0, 0] > -10 else np.sum(w),
-    "astype": lambda w: np.sum(w.astype(float).copy() ** 2),
-    "flatten": lambda w: w.flatten() @ np.arange(12.0),
-    "log1p expm1": lambda w: np.sum(np.log1p(w**2) * np.expm1(w)),
-    "kwargs": lambda w: np.sum(a=w**2),
-    "norm of rows": lambda w: np.sum(w / np.linalg.norm(M @ w, axis=1, keepdims=True)[:1] ** 2),
-    "norm of columns": lambda w: np.sum(np.linalg.norm(w, axis=0) ** 3),
-    "repeat": lambda w: np.sum(np.repeat(w, 2, axis=-1) * np.arange(24.0).reshape(4, 6)),
-    "tile": lambda w: np.sum(np.tile(w, 2) * np.arange(24.0).reshape(4, 6)),
-    "full_like": lambda w: np.sum(np.full_like(w, w[0, 0]) * np.arange(12.0).reshape(4, 3)),
-    "whole numbers": lambda w: np.sum(w**2 * (10 * w).astype(int)),
+    "indexing": lambda w: np.sum(w[1:, ::2] ** 2) + w[0, -1] ** 3 + np.sum(w[[0, 0, 2]] ** 2),
 }
-
-
-def _added(w: Any) -> Any:
-    z = w * 2.0
-    z += w**2
-    z *= 3.0
-    return z
-
-
-@pytest.mark.parametrize("idiom", IDIOMS, ids=str)
-def test_plain_numpy_traces_unchanged(idiom: str) -> None:
-    """The trace, differentiated, against central differences with their own bound."""
-    loss = IDIOMS[idiom]
-    report = tricheck.check(loss, lambda w: np.zeros_like(w), W, reference="autograd")
-    pairs = report.parameters["params"].pairs
-    assert pairs["finite-difference/reference"].agree, str(report)
-    assert report.verdict is Verdict.BACKPROP
-
-
-@pytest.mark.parametrize(
-    ("loss", "words"),
-    [
-        (lambda w: np.sum(w, where=w > 0), "where"),
-        (lambda w: np.max(w, initial=0.1), "initial"),
-        (lambda w: np.sum(np.block([[w], [w]])), "block"),
-        (lambda w: np.sum(np.dstack([w, w])), "dstack"),
-        (lambda w: np.sum(np.asarray(w) ** 2), "asarray"),
-        (lambda w: np.linalg.norm(w, ord=1), "norm"),
-    ],
-)
-def test_what_cannot_be_traced_is_said_and_passed_over(loss: Any, words: str) -> None:
-    with pytest.raises(tricheck.TraceError) as caught:
-        tricheck.check(loss, np.zeros_like, W, reference="autograd")
-    assert "test_sources.py" in str(caught.value)
-    assert words in str(caught.value)
-    assert "autograd" not in str(tricheck.check(loss, np.zeros_like, W).reference)
 
 
 def test_nothing_traced_is_left_in_a_models_state() -> None:
@@ -356,9 +291,9 @@ def test_arguments_of_any_kind_are_left_alone() -> None:
     np.testing.assert_array_equal(box.X, np.ones(3))
 
 
-@pytest.mark.parametrize("idiom", ["matmul", "builtin sum", "reflected", "where", "indexing"])
+@pytest.mark.parametrize("idiom", ON_SYMBOLS)
 def test_plain_numpy_runs_on_symbols(idiom: str) -> None:
-    loss = IDIOMS[idiom]
+    loss = ON_SYMBOLS[idiom]
     traced = tricheck.check(loss, np.zeros_like, W, reference="autograd").gradients["reference"]
     report = tricheck.check(loss, np.zeros_like, W, reference="sympy")
     np.testing.assert_allclose(report.gradients["reference"], traced, rtol=1e-13, atol=1e-14)

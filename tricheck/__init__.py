@@ -14,6 +14,8 @@ from tricheck.errors import ModelError, TraceError
 from tricheck.model import Model
 from tricheck.report import GradientMismatch, Report
 from tricheck.sources.autograd import autograd
+from tricheck.sources.jax import jax
+from tricheck.sources.torch import torch
 from tricheck.sweep import sweep
 from tricheck.vocabulary import Verdict
 
@@ -27,5 +29,7 @@ __all__ = [
     "assert_gradients",
     "autograd",
     "check",
+    "jax",
     "sweep",
+    "torch",
 ]

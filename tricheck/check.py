@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
+from tricheck.contract import refuse_bad_seed
 from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
@@ -23,10 +24,9 @@ from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
-from tricheck.vocabulary import Finding, Severity, Verdict
+from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _SEVERITIES = list(Severity)
-_REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
 
 def check(
@@ -34,7 +34,7 @@ def check(
     gradient: Callable[..., Any] | Literal[True] | None = None,
     params: Any = None,
     *,
-    args: tuple[Any, ...] = (),
+    args: Any = (),
     kwargs: Mapping[str, Any] | None = None,
     reference: Any = "auto",
     step: float | None = None,
@@ -53,12 +53,16 @@ def check(
         ``gradient(params, *args, **kwargs)``, the hand-written backprop, in the structure of
         `params`. True: `loss` returns ``(loss, gradient)``.
     params : ndarray, or dict, list or tuple of them (nested too)
-        The point; floating-point. Never changed.
+        The point; floating-point. Never changed. A list of numbers is an array.
     args, kwargs
-        Further arguments of both functions.
-    reference : {"auto", "autograd", "sympy"}, callable, reference object or None
-        The third source. ``"auto"`` traces the loss with autograd, else runs it on symbols.
-        A callable is called like `gradient`. None does without.
+        Further arguments of both functions; a lone one need not be a tuple.
+    reference : str, callable, reference object, list of these, or None
+        The third source. ``"auto"`` is the first that can be had of ``"autograd"`` (the loss
+        traced), ``"sympy"`` (run on symbols), ``"complex-step"`` and ``"longdouble"`` (finite
+        differences in extended precision). ``"jax"`` and ``"torch"`` differentiate a loss written
+        in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is handed over.
+        A callable is called like `gradient`. Several are compared with each other too, and the
+        finite difference settles their disputes. None does without.
     step : float, optional
         A fixed absolute step for the central differences, as in the classical check; its own
         error is measured and reported. By default each entry's step is chosen and certified.
@@ -98,11 +102,12 @@ def check(
     """
     model = _model(loss, gradient, params, args, kwargs, name)
     _refuse_bad_options(step, rtol, seed)
-    calls = Calls(model, Parameters.read(model.params))
-    try:
-        evidence, notes = measure(calls, reference, step, rtol, seed)
-    finally:
-        _leave_state_at_point(calls)
+    with model.at_work() as working:
+        calls = Calls(working, Parameters.read(working.params))
+        try:
+            evidence, notes = measure(calls, reference, step, rtol, seed)
+        finally:
+            _leave_state_at_point(calls)
     return _report(calls, evidence, notes, step, seed)
 
 
@@ -146,7 +151,8 @@ def _model(
     loss: Any, gradient: Any, params: Any, args: Any, kwargs: Any, name: str | None
 ) -> Model:
     if isinstance(loss, Model):
-        if gradient is not None or params is not None or args != () or kwargs is not None:
+        lone = not isinstance(args, tuple)  # an array, say, that compares with nothing
+        if gradient is not None or params is not None or lone or args or kwargs is not None:
             raise ModelError(
                 "check(model) takes gradient, params, args and kwargs from the model: pass none of "
                 "them beside it"
@@ -167,8 +173,7 @@ def _refuse_bad_options(step: Any, rtol: Any, seed: Any) -> None:
         raise ModelError(f"step is {step!r}, expected a positive number such as 1e-5, or None")
     if not (_is_number(rtol) and np.isfinite(rtol) and rtol >= 0):
         raise ModelError(f"rtol is {rtol!r}, expected a number of 0 or more")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ModelError(f"seed is {seed!r}, expected an integer of 0 or more")
+    refuse_bad_seed(seed)
 
 
 def _is_number(value: Any) -> bool:
@@ -203,7 +208,7 @@ def _assembled(
     seed: int,
 ) -> Report:
     facts = facts_of(evidence)
-    entry_verdicts = _entry_verdicts(evidence, facts)
+    entry_verdicts = _entry_verdicts(evidence, facts, _convicted(notes))
     verdicts, wrong = {}, {}
     for leaf in evidence.parameters.leaves:
         block = entry_verdicts[leaf.place]
@@ -233,11 +238,25 @@ def _assembled(
     )
 
 
-def _entry_verdicts(evidence: Evidence, facts: Facts[BoolArray]) -> npt.NDArray[np.object_]:
+def _convicted(notes: list[Finding]) -> set[str | None]:
+    """Parameters whose backprop is wrong whatever its numbers are at this point."""
+    return {
+        note.parameter
+        for note in notes
+        if note.source is Source.BACKPROP and note.severity is Severity.ERROR
+    }
+
+
+def _entry_verdicts(
+    evidence: Evidence, facts: Facts[BoolArray], convicted: set[str | None]
+) -> npt.NDArray[np.object_]:
     verdicts = decide_all(facts)
     if not evidence.point.spread:
         # A gradient that changes from call to call is wrong, whatever its first answer was.
         verdicts[evidence.unrepeatable & ~facts.vanished] = Verdict.BACKPROP
+    for leaf in evidence.parameters.leaves:
+        if leaf.name in convicted:
+            verdicts[leaf.place] = Verdict.BACKPROP
     return verdicts
 
 
@@ -251,6 +270,8 @@ def _findings(
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
 
     backprop_blamed = blamed(Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE)
+    for name in backprop_blamed.keys() & _convicted(notes):
+        del backprop_blamed[str(name)]  # its cause is among the notes
     findings = [
         *backprop_diagnosis.diagnose(evidence, backprop_blamed),
         *backprop_diagnosis.accepted_by_rtol(evidence),
@@ -259,4 +280,7 @@ def _findings(
         *evidence.point.findings,
         *notes,
     ]
-    return sorted(findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    # Whoever differentiates another loss says nothing of this one: that comes before any gradient.
+    return sorted(
+        findings, key=lambda f: (f.cause is not Cause.DIFFERENT_LOSS, _SEVERITIES.index(f.severity))
+    )

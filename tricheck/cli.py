@@ -67,7 +67,9 @@ def main() -> None:
 )
 @click.option(
     "--reference",
-    type=click.Choice(["auto", "autograd", "sympy", "none"]),
+    type=click.Choice(
+        ["auto", "autograd", "sympy", "complex-step", "longdouble", "jax", "torch", "none"]
+    ),
     default="auto",
     show_default=True,
     help="The third source.",

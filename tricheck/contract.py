@@ -50,6 +50,12 @@ class Point:
     findings: list[Finding]
 
 
+def refuse_bad_seed(seed: Any) -> None:
+    """Raise `ModelError` unless a seed is a natural number."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ModelError(f"seed is {seed!r}, expected an integer of 0 or more")
+
+
 def inspect(calls: Calls) -> Point:
     """Call loss and gradient a few times at the point.
 
@@ -151,10 +157,13 @@ def _raised(who: str, calls: Calls, error: Exception) -> str:
     message += f" (at {line})" if line else ""
     if len(calls.model.args) == 1 and isinstance(error, TypeError):
         message += "; args has one entry: pass a tuple with one entry per argument"
-    numbers = isinstance(calls.model.params, list) and calls.parameters.has_scalars
-    if numbers:
-        message += "; params is a list of numbers, so a list was handed over: pass np.array(params)"
+    if isinstance(error, IndexError | TypeError) and _is_number(calls.model.params):
+        message += "; params is a number, so a number was handed over: pass np.array([params])"
     return message
+
+
+def _is_number(params: Any) -> bool:
+    return isinstance(params, float | np.floating)
 
 
 def _differ(first: np.floating[Any], second: np.floating[Any]) -> bool:

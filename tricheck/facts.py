@@ -59,9 +59,13 @@ class Evidence:
 
     @property
     def largest(self) -> FloatArray:
-        """Each parameter's largest gradient entry, by the most trusted source; shape (size,)."""
-        trusted = self.reference if self.reference is not None else self.difference
-        values = np.where(trusted.finite, trusted.values, self.difference.values)
+        """Each parameter's largest gradient entry, by the most precise other source.
+
+        Shape (size,)."""
+        values = self.difference.values
+        if self.reference is not None:
+            known = self.reference.finite & ~(self.reference.bounds > self.difference.bounds)
+            values = np.where(known | ~self.difference.finite, self.reference.values, values)
         return _per_parameter_max(self.parameters, values)
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from tricheck import contract
 from tricheck.calls import Calls, Evaluator
+from tricheck.comparison import BoolArray
 from tricheck.facts import Evidence, facts_of
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources.jumps import slope_uncertainty
 from tricheck.sources.noise import measure_noise
+from tricheck.sources.several import settle
 from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Finding, Verdict
 
@@ -33,31 +35,35 @@ def measure(
             point = contract.with_spread(point, contract.repeated_spread(calls))
         noise = noise.at_least(point.spread / 2)
         hand_written = backprop.measure(calls, point, seed)
-        third, notes = references.find(reference, calls, noise, seed)
+        candidates, notes = references.find(reference, calls, noise, seed)
         sweeper = finite_difference.Sweeper(evaluate, base, noise, step)
+        difference = sweeper.measure()
+        settled = settle(candidates, difference, calls.parameters)
         evidence = Evidence(
             calls.parameters,
             point,
             hand_written,
-            sweeper.measure(),
-            third,
+            difference,
+            settled.reference,
             backprop.unrepeatable(calls, point),
             rtol,
         )
-        if decisive := _decisive(evidence):
-            again = sweeper.remeasure(evidence.difference, decisive)
-            evidence = replace(evidence, difference=again)
+        if decisive := _decisive(evidence, settled.disputed):
+            again = sweeper.remeasure(difference, decisive)
+            settled = settle(candidates, again, calls.parameters)
+            evidence = replace(evidence, difference=again, reference=settled.reference)
         if _slight(evidence):
             open_slope = slope_uncertainty(evaluate, calls.parameters, noise, seed)
             evidence = replace(evidence, open_slopes=open_slope)
+        notes = [*notes, *settled.findings, *calls.model.probe(calls, evidence)]
     return evidence, notes
 
 
-def _decisive(evidence: Evidence) -> list[int]:
-    """Entries where the finite difference alone contradicts somebody."""
+def _decisive(evidence: Evidence, disputed: BoolArray) -> list[int]:
+    """Entries where the finite difference alone contradicts somebody, or settles a dispute."""
     facts = facts_of(evidence)
     verdicts = decide_all(facts)
-    alone = np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
+    alone = disputed | np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
     alone |= (verdicts == Verdict.BACKPROP) & (~facts.reference | facts.br)
     decisive: list[int] = []
     for leaf in evidence.parameters.leaves:

@@ -110,6 +110,11 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
         raise ModelError(
             f"sweep(model, ...) got a {type(model).__name__}, expected a tricheck.Model"
         )
+    with model.at_work() as working:
+        return _sweep(working, name, index, seed)
+
+
+def _sweep(model: Model, name: str, index: Index | int, seed: int) -> Sweep:
     calls = Calls(model, Parameters.read(model.params))
     leaf, position = _position(calls.parameters, name, index)
     point = inspect(calls)

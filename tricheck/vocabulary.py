@@ -104,6 +104,7 @@ class Cause(StrEnum):
     ACCUMULATED = "accumulated"
     STALE_WEIGHTS = "stale-weights"
     NON_FINITE = "non-finite"
+    NONLINEAR = "nonlinear"
     APPROXIMATE = "approximate"
     UNKNOWN = "unknown"
     # finite difference
@@ -124,6 +125,7 @@ class Cause(StrEnum):
     STATEFUL = "stateful"
     MUTATES_PARAMETERS = "mutates-parameters"
     NO_REFERENCE = "no-reference"
+    SKIPPED_OUTPUT = "skipped-output"
 
 
 @dataclass(frozen=True)

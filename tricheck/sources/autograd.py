@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.errors import ModelError, TraceError
+from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
 from tricheck.sources.noise import Noise
-from tricheck.sources.reference import ReferenceEstimate, bounded
+from tricheck.sources.reference import ReferenceEstimate
+from tricheck.sources.rewrite import of_loss
 
-_DISPLACED = 2
 _JITTERED = 2
-_VALUE_ULPS = 1024.0
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,7 @@ def autograd(loss: Callable[..., Any]) -> Autograd:
 
 def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     """The gradient of the model's own loss."""
-
-    def loss(structure: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = calls.model.loss(structure, *args, **kwargs)
-        return answer[0] if calls.model.gradient is True else answer
-
-    return _measure(loss, calls, noise, seed, traced=True)
+    return _measure(calls.model.loss, calls, noise, seed, traced=True)
 
 
 def _measure(
@@ -86,61 +80,22 @@ def _measure(
     from tricheck.tracing.reverse import value_and_gradient
 
     parameters = calls.parameters
+    pair = traced and calls.model.gradient is True
+
+    def loss_of(answer: Any) -> Any:
+        return answer[0] if pair else answer
 
     def run(
         flat: FloatArray, jitter: np.random.Generator | None = None
     ) -> tuple[np.floating[Any], FloatArray]:
         calls.counts["reference"] += 1
-        args, kwargs = calls.arguments()
-        return value_and_gradient(lambda p: loss(p, *args, **kwargs), parameters, flat, jitter)
+        return value_and_gradient(
+            loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter
+        )
 
-    def beside(flat: FloatArray) -> FloatArray:
-        try:
-            return run(flat)[1]
-        except TraceError:  # beside the point the user's code may leave its domain
-            return np.full(parameters.size, np.nan)
-
-    value, gradient = run(parameters.values)
-    estimate = bounded(
-        beside,
-        gradient,
-        calls,
-        seed,
-        "autograd through the loss" if traced else "autograd through another loss",
-        traced=traced,
-        faithful=_same_loss(run, value, calls, noise, seed),
-    )
+    estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced)
     if not estimate.repeatable:
         return estimate
     rng = np.random.default_rng(seed)
-    moved = [np.abs(run(parameters.values, rng)[1] - gradient) for _ in range(_JITTERED)]
+    moved = [np.abs(run(parameters.values, rng)[1] - estimate.values) for _ in range(_JITTERED)]
     return replace(estimate, bounds=estimate.bounds + 4.0 * np.fmax.reduce(moved))
-
-
-def _same_loss(
-    run: Callable[[FloatArray], tuple[np.floating[Any], FloatArray]],
-    value: np.floating[Any],
-    calls: Calls,
-    noise: Noise,
-    seed: int,
-) -> bool:
-    """Whether the differentiated loss has the plain loss's value, here and a little away."""
-    point = calls.parameters.values
-    if not _close(value, calls.loss(point), noise):
-        return False
-    rng = np.random.default_rng(seed)
-    for _ in range(_DISPLACED):
-        displaced = point + 0.1 * np.maximum(np.abs(point), 0.1) * rng.standard_normal(point.size)
-        try:
-            plain = calls.loss(displaced)
-        except Exception:  # outside the domain there is nothing to compare
-            continue
-        if np.isfinite(plain) and not _close(run(displaced)[0], plain, noise):
-            return False
-    return True
-
-
-def _close(first: np.floating[Any], second: np.floating[Any], noise: Noise) -> bool:
-    size = max(abs(float(first)), abs(float(second)))
-    allowed = _VALUE_ULPS * float(np.spacing(size)) + 16.0 * noise.relative * size
-    return abs(float(first) - float(second)) <= allowed

@@ -16,16 +16,22 @@ from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import rounding_bound
+from tricheck.sources.same_loss import Mismatch
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 _NAMED = {
     "autograd": "tricheck.sources.autograd",
     "sympy": "tricheck.sources.sympy",
+    "complex-step": "tricheck.sources.complex_step",
+    "longdouble": "tricheck.sources.extended",
+    "jax": "tricheck.sources.jax",
+    "torch": "tricheck.sources.torch",
 }
-_AUTO = ("autograd", "sympy")
+_AUTO = ("autograd", "sympy", "complex-step", "longdouble")
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,20 @@ class ReferenceEstimate(Estimate):
     ----------
     traced : bool
         Whether it differentiates the user's own loss.
-    faithful : bool
-        Whether its loss has the plain loss's value, at the point and at displaced points.
+    mismatch : Mismatch or None
+        Where its loss has another value than the plain loss, at the point or a displaced one.
     repeatable : bool
         Whether a second run gives the same gradient.
     """
 
     traced: bool = False
-    faithful: bool = True
+    mismatch: Mismatch | None = None
     repeatable: bool = True
+
+    @property
+    def faithful(self) -> bool:
+        """Whether its loss was seen to have the plain loss's value."""
+        return self.mismatch is None
 
 
 @runtime_checkable
@@ -58,42 +69,64 @@ class Reference(Protocol):
 
 def find(
     choice: Any, calls: Calls, noise: Noise, seed: int
-) -> tuple[ReferenceEstimate | None, list[Finding]]:
-    """The reference that `choice` names, or for ``"auto"`` the first that works.
+) -> tuple[list[ReferenceEstimate], list[Finding]]:
+    """The references that `choice` names, or for ``"auto"`` the first that works.
 
     Raises
     ------
     ModelError
-        When `choice` is not a reference.
+        When `choice` is not a reference, nor several.
     TraceError
         When a named reference cannot be had.
     """
     if choice is None:
-        return None, [_none("none was asked for")]
-    if isinstance(choice, Reference):
-        return choice.measure(calls, noise, seed), []
-    if choice == "auto":
+        return [], [_none("none was asked for")]
+    if isinstance(choice, str) and choice == "auto":
         return _first_that_works(calls, noise, seed)
+    several = list(choice) if isinstance(choice, list | tuple) else [choice]
+    if not several:
+        raise ModelError(f"reference is empty, expected {_EXPECTED}: name one, or pass None")
+    for one in several:
+        _refuse_stranger(one)
+    return [_one(one, calls, noise, seed) for one in several], []
+
+
+_EXPECTED = (
+    f"one of {', '.join(repr(name) for name in _NAMED)}, a function reference(params, *args) "
+    "returning the gradient, a reference object such as tricheck.autograd(loss), or a list of these"
+)
+
+
+def _refuse_stranger(choice: Any) -> None:
     if isinstance(choice, str) and choice in _NAMED:
-        return _named(choice, calls, noise, seed), []
-    if callable(choice):
-        return _of_callable(choice, calls, seed), []
-    names = ", ".join(repr(name) for name in ("auto", *_NAMED))
-    raise ModelError(
-        f"reference is {choice!r}, expected one of {names}, None, a function "
-        "reference(params, *args) returning the gradient, or tricheck.autograd(loss)"
-    )
+        return
+    if not (isinstance(choice, Reference) or callable(choice)):
+        raise ModelError(f"reference is {choice!r}, expected 'auto', None, {_EXPECTED}")
+
+
+def _one(choice: Any, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
+    if isinstance(choice, Reference):
+        return choice.measure(calls, noise, seed)
+    if isinstance(choice, str):
+        return _named(choice, calls, noise, seed)
+    return _of_callable(choice, calls, seed)
 
 
 def _named(name: str, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     module = importlib.import_module(_NAMED[name])
     estimate: ReferenceEstimate = module.measure(calls, noise, seed)
+    if cut := cut_parameters(estimate, calls, noise, seed):
+        raise TraceError(
+            f"the path from {', '.join(cut)} to the loss was cut, for its gradient there is 0 and "
+            "the loss has a slope: is it turned into text, a plain number or another program's "
+            "data on the way?"
+        )
     return estimate
 
 
 def _first_that_works(
     calls: Calls, noise: Noise, seed: int
-) -> tuple[ReferenceEstimate | None, list[Finding]]:
+) -> tuple[list[ReferenceEstimate], list[Finding]]:
     passed: list[Finding] = []
     reasons = []
     for name in _AUTO:
@@ -102,16 +135,16 @@ def _first_that_works(
         except TraceError as error:
             reasons.append(f"{name}: {error}")
             continue
-        if not estimate.faithful and estimate.repeatable:
+        if estimate.mismatch is not None and estimate.repeatable:
             # The trace ran other code than the loss did; its gradient speaks of nothing.
-            reasons.append(f"{name}: its loss differs from the plain one")
+            reasons.append(f"{name}: it computes another loss: {estimate.mismatch}")
             continue
         if not np.all(np.isfinite(estimate.values)):
             reasons.append(f"{name}: its gradient is not finite")
             passed.append(_not_finite(name, estimate, calls.parameters))
             continue
-        return estimate, passed + ([_fell_back(name, reasons)] if reasons else [])
-    return None, [*passed, _none("; ".join(reasons))]
+        return [estimate], passed + ([_fell_back(name, reasons)] if reasons else [])
+    return [], [*passed, _none("; ".join(reasons))]
 
 
 def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> ReferenceEstimate:
@@ -146,23 +179,23 @@ def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> Refer
 
     values = gradient(parameters.values)
     name = getattr(function, "__name__", type(function).__name__)
-    return bounded(beside, values, calls, seed, f"function {name}")
+    return bounded(beside, values, parameters, seed, f"function {name}")
 
 
 def bounded(
     gradient: Callable[[FloatArray], FloatArray],
     values: FloatArray,
-    calls: Calls,
+    parameters: Parameters,
     seed: int,
     method: str,
     *,
     traced: bool = False,
-    faithful: bool = True,
+    mismatch: Mismatch | None = None,
 ) -> ReferenceEstimate:
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
-    eps = np.full(calls.parameters.size, float(np.finfo(np.float64).eps))
-    again = gradient(calls.parameters.values)
-    bounds = rounding_bound(gradient, calls.parameters, values, eps, seed + 1)
+    eps = np.full(parameters.size, float(np.finfo(np.float64).eps))
+    again = gradient(parameters.values)
+    bounds = rounding_bound(gradient, parameters, values, eps, seed + 1)
     difference = np.abs(np.where(np.isfinite(again - values), again - values, 0.0))
     return ReferenceEstimate(
         Source.REFERENCE,
@@ -170,7 +203,7 @@ def bounded(
         bounds,
         method,
         traced=traced,
-        faithful=faithful,
+        mismatch=mismatch,
         repeatable=bool(np.all(difference <= bounds)),
     )
 
@@ -189,7 +222,7 @@ def _none(reason: str) -> Finding:
 def _fell_back(name: str, reasons: list[str]) -> Finding:
     return Finding(
         Cause.BLOCKED,
-        f"The reference is {name}'s, because the first choice cannot be had: {reasons[0]}",
+        f"The reference is {name}'s, because those before it cannot be had: {'; '.join(reasons)}",
         source=Source.REFERENCE,
         severity=Severity.NOTE,
         evidence={"reasons": reasons},

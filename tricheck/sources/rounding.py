@@ -48,7 +48,7 @@ def rounding_bound(
         Never below a few ulps of the value.
     """
     rng = np.random.default_rng(seed)
-    length = _lengths(parameters)
+    length = lengths(parameters)
     step = rng.choice([-1.0, 1.0], parameters.size) * length * eps
     there, back = (np.abs(gradient(parameters.values + s * step) - values) for s in (1, -1))
     # Beside a kink one of the two takes the other branch, which is no rounding.
@@ -67,14 +67,14 @@ def rounding_bound(
     return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
 
 
-def _lengths(parameters: Parameters) -> FloatArray:
+def lengths(parameters: Parameters) -> FloatArray:
     """What one ulp is relative to; a zero takes the size of its neighbours."""
     overall = _rms(parameters.values) or 1.0
     typical = np.empty(parameters.size)
     for leaf in parameters.leaves:
         typical[leaf.place] = _rms(parameters.values[leaf.place]) or overall
-    lengths: FloatArray = np.maximum(np.abs(parameters.values), typical)
-    return lengths
+    found: FloatArray = np.maximum(np.abs(parameters.values), typical)
+    return found
 
 
 def _rms(block: FloatArray) -> float:

@@ -11,6 +11,7 @@ from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
+from tricheck.sources.same_loss import differing
 from tricheck.vocabulary import Source
 
 MOST_PARAMETERS = 100
@@ -33,8 +34,6 @@ def measure(calls: Calls, noise: Noise, _seed: int) -> ReferenceEstimate:
         )
     symbols, formula = _formula(calls)
     values = _evaluate(formula, symbols, parameters)
-    plain = float(calls.loss(parameters.values))
-    allowed = 1024.0 * float(np.spacing(abs(plain))) + 16.0 * noise.relative * abs(plain)
     eps = float(np.finfo(np.float64).eps)
     gradient = values[1:]
     return ReferenceEstimate(
@@ -43,7 +42,7 @@ def measure(calls: Calls, noise: Noise, _seed: int) -> ReferenceEstimate:
         np.where(np.isfinite(gradient), eps * np.abs(gradient), np.inf),
         "sympy through the loss, 50 digits",
         traced=True,
-        faithful=abs(values[0] - plain) <= allowed,
+        mismatch=differing(calls.loss(parameters.values), values[0], noise),
     )
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from autograd.core import VJPNode, add_outgrads
-from autograd.tracer import new_box, notrace_primitives, toposort, trace_stack
 
 from tricheck.calls import read_loss
 from tricheck.errors import TraceError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Leaf, Parameters
-from tricheck.tracing.traced import Traced, tracing
+from tricheck.tracing import algebra, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
+from tricheck.tracing.names import replaced
+from tricheck.tracing.substitution import substituted
+from tricheck.tracing.tape import recording
+from tricheck.tracing.traced import Traced, collected, constant, is_traced, plain
 
 
 def value_and_gradient(
-    loss: Callable[[Any], Any],
+    loss: Callable[..., Any],
     parameters: Parameters,
     flat: FloatArray,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
+    *,
+    read: Callable[[Any], Any] = lambda answer: answer,
     jitter: np.random.Generator | None = None,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
@@ -27,11 +34,15 @@ def value_and_gradient(
     Parameters
     ----------
     loss : callable
-        Takes the user's containers, returns the loss.
+        Takes the user's containers and the arguments, returns the loss.
     parameters : Parameters
         Their layout.
     flat : ndarray, shape (size,)
         The point.
+    arguments : tuple and dict
+        What follows the parameters in a call.
+    read : callable, optional
+        Finds the loss in what the function returns.
     jitter : numpy.random.Generator, optional
         Round every intermediate result at random.
 
@@ -45,74 +56,60 @@ def value_and_gradient(
     TraceError
         When an operation cannot be traced; names file, line and operation.
     """
+    if "scipy" in sys.modules:
+        importlib.import_module("tricheck.tracing.scipy")
     roots: list[Any] = []
+    with recording(jitter) as tape:
 
-    def start(leaf: Leaf) -> Traced:
-        block = flat[leaf.place].reshape(leaf.shape).copy()
-        value = block[()] if leaf.scalar else block
-        roots.append(ShapedNode.new_root(np.shape(value)))
-        return Traced(new_box(value, trace_stack.top, roots[-1]))
+        def start(leaf: Leaf) -> Traced:
+            block = flat[leaf.place].reshape(leaf.shape).copy()
+            roots.append(tape.storage(block[()] if leaf.scalar else block))
+            return Traced(roots[-1])
 
-    trace_stack.top += 1
-    try:
-        with tracing(jitter):
-            end = loss(parameters.fill(start))
-            grown = _backward(end) if isinstance(end, Traced) else {}
-            value = read_loss(end.value if isinstance(end, Traced) else end)
-    except Exception as error:
-        raise TraceError(_told(error)) from error
-    finally:
-        trace_stack.top -= 1
-    gradient = np.zeros(parameters.size, dtype=flat.dtype)
-    for leaf, root in zip(parameters.leaves, roots, strict=True):
-        if root in grown:
-            gradient[leaf.place] = np.reshape(grown[root], -1)
+        try:
+            with substituted((loss, *arguments), stand_in):
+                args, kwargs = _stood_in(arguments)
+                end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
+        except Exception as error:
+            raise TraceError(_told(tape.failure, error)) from error
+        if tape.failure is not None:  # and something in the user's code has swallowed it
+            raise TraceError(_told(tape.failure, tape.failure))
+        value = read_loss(plain(end))
+        gradient = np.zeros(parameters.size, dtype=flat.dtype)
+        if is_traced(end) and end.active:
+            gradients = tape.back(end.place)
+            for leaf, root in zip(parameters.leaves, roots, strict=True):
+                block = gradients.pop(root)
+                if block is not None:
+                    gradient[leaf.place] = np.reshape(block, -1)
     return value, gradient
 
 
-class ShapedNode(VJPNode):  # type: ignore[misc]  # autograd ships no types
-    """A step of the trace that knows the shape of its value, to hold its gradient to it."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, value: Any, *args: Any) -> None:
-        super().__init__(value, *args)
-        self.shape = np.shape(value)
-
-    def initialize_root(self, shape: tuple[int, ...]) -> None:
-        super().initialize_root()
-        self.shape = shape
+def _stood_in(value: Any) -> Any:
+    """Containers of arrays, as new containers of stand-ins."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_stood_in, value))
+    if type(value) is dict:
+        return {key: _stood_in(part) for key, part in value.items()}
+    return stand_in(value)
 
 
-# Functions without a slope are the same for this node as for its parent.
-notrace_primitives[ShapedNode] = notrace_primitives[VJPNode]
+def stand_in(value: Any) -> Any:
+    """What user code sees in place of a value during a run."""
+    if type(value) is np.ndarray and value.dtype.kind in "fciub":
+        return constant(value)
+    return replaced(value)
 
 
-def _backward(end: Traced) -> dict[Any, Any]:
-    """Gradients of the roots that the loss depends on."""
-    seed = np.ones(end.shape, dtype=end.dtype)
-    pending: dict[Any, Any] = {end.box._node: (seed if end.ndim else seed[()], False)}
-    roots = {}
-    for node in toposort(end.box._node):
-        gradient = pending.pop(node)
-        if not node.parents:
-            roots[node] = gradient[0]
-            continue
-        for parent, part in zip(node.parents, node.vjp(gradient[0]), strict=True):
-            pending[parent] = add_outgrads(pending.get(parent), part)
-            came = np.shape(pending[parent][0])
-            if hasattr(parent, "shape") and came != parent.shape:
-                raise TraceError(
-                    f"a derivative rule of autograd gave shape {came} for an array of shape "
-                    f"{parent.shape}"
-                )
-    return roots
-
-
-def _told(error: Exception) -> str:
-    line = user_line(error)
-    reason = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
+def _told(failure: TraceError | None, error: Exception) -> str:
+    said = str(failure) if failure is not None else _described(error)
     return (
-        f"{line + ': ' if line else ''}{reason}. Rewrite that line, or pass another reference "
+        f"{said}. Rewrite that line, or pass another reference "
         '(reference="sympy", or a function returning the gradient)'
     )
+
+
+def _described(error: Exception) -> str:
+    line = user_line(error)
+    said = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
+    return f"{line}: {said}" if line else said

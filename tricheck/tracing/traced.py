@@ -1,88 +1,72 @@
 """Arrays that remember how they were computed, for plain NumPy code to run on unchanged.
 
-A `Traced` wraps one of autograd's boxes and answers NumPy's array protocols, so `np.exp(z)`,
-`X @ W` and `z.sum(axis=0)` record themselves. It is a wrapper, not a patch: neither NumPy nor
-autograd is changed.
+A `Traced` stands in for an ndarray: it answers NumPy's array protocols and Python's operators,
+may be assigned into and looked at through views, and records on the run's tape what depends on the
+parameters. It wraps; neither NumPy nor the rules' library is changed.
 """
 
 from __future__ import annotations
 
-import inspect
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, NoReturn
+from typing import Any
 
-import autograd.numpy as anp
 import numpy as np
-from autograd.tracer import isbox, trace_primitives_map
 
 from tricheck.errors import TraceError
+from tricheck.tracing.tape import Place, Storage, View, current
 
-# NumPy functions that autograd rewrites under the same name instead of wrapping them
-_REWRITTEN = {
-    getattr(np, name): getattr(anp, name)
-    for name in (
-        *("concatenate", "vstack", "hstack", "column_stack", "stack"),
-        *("append", "select", "mean", "std", "var"),
-    )
-}
+Rule = Callable[..., Any]
+
+# NumPy functions with a rule of tricheck's own; the rule files fill it
+RULES: dict[Any, Rule] = {}
+# Those that take lists of arrays; lists elsewhere are arrays written out
+SEQUENCES: set[Any] = set()
+# Those whose rule is wanted for constant arrays too: they write into one, or make a view of it
+ALWAYS: set[Any] = set()
+# Asked in order for a function without one: a rule, or None
+FINDERS: list[Callable[[Any], Rule | None]] = []
+
+_MOST_OBJECTS = 10_000  # scalars that an array may fall apart into
+_METADATA = frozenset({"nbytes", "itemsize", "strides", "flags"})
+_LEAKS = frozenset({"data", "ctypes", "tobytes", "tofile", "dump", "dumps", "view", "base"})
 
 
-# Every traced array of the run under way, to be turned plain at its end
-_alive: ContextVar[list[Traced]] = ContextVar("tricheck_traced")
+def rule(*functions: Any) -> Callable[[Rule], Rule]:
+    """Register the decorated function as the rule of some NumPy functions."""
 
+    def register(own: Rule) -> Rule:
+        RULES.update(dict.fromkeys(functions, own))
+        return own
 
-_jitter: ContextVar[np.random.Generator | None] = ContextVar("tricheck_jitter", default=None)
-
-
-@contextmanager
-def tracing(jitter: np.random.Generator | None = None) -> Iterator[None]:
-    """A trace: what it leaves behind, in a model's state say, are plain values.
-
-    Parameters
-    ----------
-    jitter : numpy.random.Generator, optional
-        Round every intermediate result at random, as in Monte Carlo arithmetic (Parker, 1997):
-        what that does to the gradient is its rounding error.
-    """
-    alive, jittered = _alive.set([]), _jitter.set(jitter)
-    try:
-        yield
-    finally:
-        for traced in _alive.get():
-            traced.box = traced.value
-        _alive.reset(alive)
-        _jitter.reset(jittered)
+    return register
 
 
 class Traced:
-    """An array on its way through the user's loss.
+    """An array or number on its way through the user's loss.
 
     Parameters
     ----------
-    box : autograd box
-        The value and the node that made it. After the trace only the plain value is left, so one
-        that a model has kept as its state acts like the array it stands for.
+    storage : Storage
+        Its memory. Memory that does not depend on the parameters acts like a plain array, and
+        after the run all of it does.
+    view : tuple of callable, optional
+        How it is seen from here.
     """
 
-    __slots__ = ("box",)
+    __slots__ = ("storage", "view")
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
-    def __init__(self, box: Any) -> None:
-        self.box = box
-        _alive.get().append(self)
+    def __init__(self, storage: Storage, view: View = ()) -> None:
+        self.storage = storage
+        self.view = view
 
     # --- NumPy's protocols ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "reduce" and ufunc in _REDUCTIONS:
-            return _REDUCTIONS[ufunc](*inputs, **{"axis": 0, **kwargs})
-        if method != "__call__":
-            raise TraceError(f"np.{ufunc.__name__}.{method} cannot be traced")
-        if kwargs.pop("out", None) is not None:
-            raise TraceError(f"np.{ufunc.__name__}(..., out=...) cannot be traced")
+        if method != "__call__" or "out" in kwargs or "where" in kwargs:
+            return RULES[np.ufunc](ufunc, method, *inputs, **kwargs)
         return record(ufunc, *inputs, **kwargs)
 
     def __array_function__(
@@ -91,37 +75,80 @@ class Traced:
         return record(function, *args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if not isbox(self.box):
-            return np.asarray(self.box, dtype=dtype)
-        raise TraceError(
+        if not self.active:
+            array = np.asarray(self.value, dtype=dtype)
+            return array.copy() if copy else array
+        if dtype in (None, object) and self.size <= _MOST_OBJECTS:
+            # Compiled code that handles objects goes on with numbers that remember.
+            entries = np.empty(self.shape, dtype=object)
+            for index in np.ndindex(self.shape):
+                entries[index] = self[index]
+            return entries
+        raise self._cut(
             "a traced array was turned into a plain one, which cuts its path to the parameters"
         )
 
     def __float__(self) -> float:
-        if not isbox(self.box):
-            return float(self.box)
-        raise TraceError(
-            "a traced value was turned into a Python number, which cuts its path to the parameters"
+        if not self.active or _formats_text(sys._getframe(1)):
+            return float(self.value)
+        raise self._cut(
+            "a traced value was turned into a Python number by compiled code, which cuts its path "
+            "to the parameters"
         )
 
-    __int__ = __index__ = __complex__ = __float__
+    __complex__ = __float__
 
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TraceError("assignment into a traced array cannot be traced")
+    def __int__(self) -> int:
+        return int(self.value)  # locally constant: no slope
+
+    __index__ = __trunc__ = __int__
+
+    # `isinstance(x, np.ndarray)` and `isinstance(x, float)` are asked in ordinary code
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return np.ndarray if isinstance(self.value, np.ndarray) else type(self.value)
+
+    def __reduce__(self) -> Any:
+        if self.active:
+            raise self._cut("a traced array was pickled, which cuts its path to the parameters")
+        return _plain_copy, (np.array(self.value)[()],)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.copy()
+
+    def _cut(self, reason: str) -> TraceError:
+        tape = self.storage.tape
+        return tape.fail(reason) if tape is not None else TraceError(reason)
 
     # --- what an array is ---
 
     @property
     def value(self) -> Any:
-        """The plain value."""
-        return self.box._value if isbox(self.box) else self.box
+        """The plain value as it is now."""
+        return self.place.look(self.storage.value)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies in memory."""
+        return Place(self.storage, self.view)
+
+    @property
+    def active(self) -> bool:
+        """Whether it depends on the parameters."""
+        return self.storage.tape is not None
 
     shape = property(lambda self: np.shape(self.value))
     ndim = property(lambda self: np.ndim(self.value))
     size = property(lambda self: np.size(self.value))
     dtype = property(lambda self: np.result_type(self.value))
     T = property(lambda self: np.transpose(self))
+    mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  # NumPy's name
     real = property(lambda self: np.real(self))
+    imag = property(lambda self: np.imag(self))
+    flat = property(lambda self: np.reshape(self, -1))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -129,34 +156,74 @@ class Traced:
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
+    def __contains__(self, entry: Any) -> bool:
+        return plain(entry) in self.value
+
     def __bool__(self) -> bool:
         return bool(self.value)
 
     def __repr__(self) -> str:
         return repr(self.value)
 
+    def __str__(self) -> str:
+        return str(self.value)
+
     def __format__(self, spec: str) -> str:
         return format(self.value, spec)
 
     def __getitem__(self, index: Any) -> Any:
-        return wrap(self.box[_plain_index(index)])
+        index = plain_index(index)
+        value = self.value
+        part = value[index]
+        tape = self.storage.tape
+        if tape is None and current() is None:
+            return part
+        if isinstance(part, np.ndarray) and part.size and np.may_share_memory(part, value):
+            return Traced(self.storage, (*self.view, lambda whole: whole[index]))
+        if tape is None:
+            return wrap(part)
+        number = not isinstance(part, np.ndarray)
+        return Traced(tape.gathered(part, self.place, index, repeats=not number))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        write(self, plain_index(index), value)
 
     def __neg__(self) -> Any:
         return record(np.negative, self)
 
     def __pos__(self) -> Any:
-        return self
+        return record(np.positive, self)
 
     def __abs__(self) -> Any:
         return record(np.absolute, self)
 
+    def __invert__(self) -> Any:
+        return np.invert(self.value)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.value, digits) if digits is not None else round(self.value)
+
+    def __floor__(self) -> Any:
+        return int(np.floor(self.value))
+
+    def __ceil__(self) -> Any:
+        return int(np.ceil(self.value))
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
     # --- methods that are not a NumPy function of the same name ---
 
-    def copy(self, *_: Any, **__: Any) -> Traced:
-        return Traced(self.box * 1.0)
+    def copy(self, *_: Any, **__: Any) -> Any:
+        return record(np.copy, self)
 
-    def flatten(self, order: str = "C") -> Any:
-        return self.reshape(-1, order=order)
+    def conjugate(self) -> Any:
+        return record(np.conjugate, self)
+
+    conj = conjugate
+
+    def flatten(self, order: Any = "C") -> Any:
+        return record(np.copy, np.reshape(self, -1, order=order))
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
@@ -165,18 +232,71 @@ class Traced:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Any:
-        if np.dtype(dtype).kind != "f":
-            return np.asarray(self.value).astype(dtype, **kwargs)  # locally constant: no slope
-        return wrap(self.box.astype(dtype, **kwargs))
+        return RULES["astype"](self, np.dtype(dtype))
 
-    def item(self) -> Any:
-        return np.reshape(self, ())
+    def item(self, *index: Any) -> Any:
+        place = index[0] if len(index) == 1 and isinstance(index[0], tuple) else index
+        if len(place) == 1:
+            return self.flat[place[0]]
+        return self[place] if place else record(np.copy, np.reshape(self, ()))[()]
+
+    def tolist(self) -> Any:
+        return [part.tolist() if np.ndim(part) else part for part in self] if self.ndim else self
+
+    def fill(self, value: Any) -> None:
+        self[...] = value
+
+    def sort(self, axis: int = -1, **_: Any) -> None:
+        self[...] = np.sort(self, axis=axis)
+
+    def partition(self, kth: Any, axis: int = -1, **_: Any) -> None:
+        self[...] = np.partition(self, kth, axis=axis)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _METADATA:
+            return getattr(self.value, name)
+        if name in _LEAKS and self.active:
+            raise self._cut(f".{name} of a traced array cuts its path to the parameters")
         function = getattr(np, name, None)
-        if name.startswith("_") or function is None or not hasattr(np.ndarray, name):
-            raise AttributeError(f"a traced array has no attribute {name!r}")
+        if not name.startswith("_") and isinstance(function, np.ufunc) and self.ndim == 0:
+            # NumPy's loops over objects call functions as methods of the entries.
+            return lambda *args: record(function, self, *args)
+        if not hasattr(np.ndarray, name) or (name.startswith("_") and self.active):
+            raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
+        if not self.active:
+            return getattr(self.value, name)
+        if function is None:
+            raise self._cut(f".{name} of an array cannot be traced")
         return lambda *args, **kwargs: function(self, *args, **kwargs)
+
+
+def _plain_copy(value: Any) -> Any:
+    return value
+
+
+def _formats_text(frame: Any) -> bool:
+    """Whether a number is asked for by ``"%.3f" % x``, which computes nothing."""
+    return frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2] in _REMAINDERS
+
+
+def _remainder_codes() -> frozenset[bytes]:
+    """The instruction of ``a % b`` in this Python, from a function that holds nothing else."""
+    import dis
+
+    def remainder(a: Any, b: Any) -> Any:
+        return a % b
+
+    return frozenset(
+        remainder.__code__.co_code[i.offset : i.offset + 2]
+        for i in dis.get_instructions(remainder)
+        if i.opname == "BINARY_OP"
+    )
+
+
+_REMAINDERS = _remainder_codes()
+
+
+# --- operators ------------------------------------------------------------------------------------
 
 
 def _operator(ufunc: np.ufunc, reflected: bool = False) -> Callable[[Traced, Any], Any]:
@@ -191,9 +311,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Traced, Any], Any]:
         result = record(ufunc, self, other)
         if not isinstance(self.value, np.ndarray):
             return result  # NumPy scalars are immutable: the name is bound anew
-        if np.shape(result) != self.shape:
-            raise ValueError(f"cannot add shape {np.shape(result)} into shape {self.shape}")
-        self.box = unwrap(result)  # every other name of this array sees the change
+        self[...] = result
         return self
 
     return operate
@@ -202,6 +320,7 @@ def _in_place(ufunc: np.ufunc) -> Callable[[Traced, Any], Any]:
 for _name, _ufunc in {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
     "pow": np.power, "matmul": np.matmul, "mod": np.mod, "floordiv": np.floor_divide,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
 }.items():  # fmt: skip
     setattr(Traced, f"__{_name}__", _operator(_ufunc))
     setattr(Traced, f"__r{_name}__", _operator(_ufunc, reflected=True))
@@ -211,160 +330,135 @@ for _name, _ufunc in {
     "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
 }.items():  # fmt: skip
     setattr(Traced, f"__{_name}__", _operator(_ufunc))
-_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-}
 
 
-def record(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+# --- recording ------------------------------------------------------------------------------------
+
+
+def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
-    args, kwargs = _positional(function, args, kwargs)
-    if any(_holds_trace(value) for value in kwargs.values()):
-        raise TraceError(f"{_name_of(function)} got a traced array as a keyword argument")
-    if function in MENDED:
-        return MENDED[function](*args, **kwargs)
-    rule = _REWRITTEN.get(function)
-    if rule is None:
-        rule = trace_primitives_map.get(function) or _composed(function)
-        if any(_holds_trace(arg) for arg in args if not isinstance(arg, Traced)):
-            raise TraceError(f"{_name_of(function)} of a list of traced arrays cannot be traced")
-    try:
-        result = rule(*map(unwrap, args), **{k: unwrap(v) for k, v in kwargs.items()})
-    except NotImplementedError as error:
-        raise TraceError(f"{_name_of(function)} has no derivative rule: {error}") from error
-    return _jittered(wrap(result))
+    args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
+    kwargs = {name: collected(value) for name, value in kwargs.items()}
+    traced = any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values()))
+    if not traced and function not in ALWAYS:
+        plain_kwargs = {name: plain(value) for name, value in kwargs.items()}
+        return wrap(function(*map(plain, args), **plain_kwargs))
+    own = RULES.get(function)
+    if own is None:
+        own = next((found for finder in FINDERS if (found := finder(function))), None)
+    if own is None:
+        raise failure(f"{name_of(function)} has no derivative rule")
+    return own(*args, **kwargs)
 
 
-def _jittered(result: Any) -> Any:
-    """The result off by a random share of its last place, where a trace asks for that."""
-    rng = _jitter.get()
-    if rng is None or not isinstance(result, Traced) or not isbox(result.box):
-        return result
-    eps = np.finfo(result.dtype).eps
-    return Traced(result.box * (1.0 + eps * rng.uniform(-1.0, 1.0, result.shape)))
+def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None:
+    """Assign (or, with `adds`, ``np.add.at``) into a traced array."""
+    value = collected(value)
+    storage = target.storage
+    if storage.shared and isinstance(storage.value, np.ndarray):
+        storage.value, storage.shared = storage.value.copy(order="K"), False
+    here = target.value
+    traced = isinstance(value, Traced) and value.active and here.dtype.kind in "fc"
+    if adds:
+        np.add.at(here, index, plain(value))
+    else:
+        here[index] = plain(value)
+    tape = value.storage.tape if traced else storage.tape
+    if tape is None:
+        return
+    tape.activate(storage)
+    tape.written(target.place, index, value.place if traced else None, adds=adds)
 
 
-def unwrap(value: Any) -> Any:
-    """Traced arrays, also inside lists and tuples, as autograd's boxes."""
-    if isinstance(value, Traced):
-        return value.box
-    if type(value) in (list, tuple):
-        return type(value)(map(unwrap, value))
-    return value
+def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
+    """A result that depends on its parents; `vjp` gives each one's gradient, in order."""
+    tape = parents[0].storage.tape
+    if tape is None:
+        raise TraceError("a traced array was used after its run")
+    for parent in parents:
+        parent.storage.shared = True
+    places = [parent.place for parent in parents]
+    if isinstance(value, list | tuple):
+        storages = tape.computed_many([tape.jittered(part) for part in value], places, vjp)
+        parts = [Traced(storage) for storage in storages]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return Traced(tape.computed(tape.jittered(value), places, vjp))
+
+
+def failure(reason: str) -> TraceError:
+    """The error to raise where tracing ends; the run fails even if it is swallowed."""
+    tape = current()
+    return tape.fail(reason) if tape is not None else TraceError(reason)
+
+
+def constant(value: Any) -> Traced:
+    """A stand-in for a plain array, to be assigned into and to lead ``X.dot(W)`` to the trace."""
+    return Traced(Storage(value))
 
 
 def wrap(value: Any) -> Any:
-    """Autograd's boxes, also inside sequences, as traced arrays."""
-    if isbox(value):
-        return Traced(value) if hasattr(value, "shape") else tuple(wrap(part) for part in value)
+    """Plain arrays of floats, also inside sequences, as stand-ins while a run is under way."""
+    if isinstance(value, Traced) or current() is None:
+        return value
+    if type(value) is np.ndarray and value.dtype.kind in "fc":
+        return constant(value)
+    if hasattr(value, "_fields"):
+        return type(value)(*map(wrap, value))
     if type(value) in (list, tuple):
         return type(value)(map(wrap, value))
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        raise TraceError("traced values ended up in an array of objects")
     return value
 
 
 def plain(value: Any) -> Any:
-    """The plain value of a traced array; anything else as it is."""
-    return value.value if isinstance(value, Traced) else value
-
-
-def _composed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """NumPy functions written in terms of others, run on traced arrays by their own source."""
-    body = getattr(function, "__wrapped__", None)
-    if body is None:
-        raise TraceError(f"{_name_of(function)} has no derivative rule")
-
-    def rule(*args: Any, **kwargs: Any) -> Any:
-        return unwrap(body(*map(wrap, args), **kwargs))
-
-    return rule
-
-
-def _positional(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Traced keyword arguments moved to their positions: rules only see positions."""
-    if not any(_holds_trace(value) for value in kwargs.values()):
-        return args, kwargs
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
-    except (TypeError, ValueError):
-        return args, kwargs
-    return bound.args, bound.kwargs
-
-
-def _holds_trace(value: Any) -> bool:
+    """The plain value of a traced array, also inside lists and tuples; anything else as it is."""
+    if type(value) is Traced:
+        return value.value
     if type(value) in (list, tuple):
-        return any(map(_holds_trace, value))
-    return isinstance(value, Traced)
+        return type(value)(map(plain, value))
+    return value
 
 
-def _plain_index(index: Any) -> Any:
+def collected(value: Any) -> Any:
+    """An array of traced numbers as one traced array."""
+    if type(value) is np.ndarray and value.dtype == object and any(map(is_traced, value.flat)):
+        whole = constant(np.zeros(value.shape, np.result_type(*map(plain, value.flat))))
+        for index in np.ndindex(value.shape):
+            whole[index] = value[index]
+        return whole
+    return value
+
+
+def assembled(value: Any) -> Any:
+    """A list of traced numbers or arrays, nested too, as one traced array; else as it is."""
+    if type(value) in (list, tuple) and holds_trace(value):
+        return record(np.stack, [assembled(part) for part in value])
+    return collected(value)
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value is a stand-in; `isinstance` would see an ndarray."""
+    return type(value) is Traced
+
+
+def is_active(value: Any) -> bool:
+    """Whether a value depends on the parameters."""
+    return type(value) is Traced and value.active
+
+
+def holds_trace(value: Any) -> bool:
+    """Whether anything in a value depends on the parameters."""
+    if type(value) in (list, tuple):
+        return any(map(holds_trace, value))
+    return is_active(value)
+
+
+def plain_index(index: Any) -> Any:
     """An index may be computed from traced values: only its value counts."""
-    return tuple(map(plain, index)) if isinstance(index, tuple) else plain(index)
+    return plain(index)
 
 
-def _name_of(function: Any) -> str:
-    return f"np.{getattr(function, '__name__', function)}"
-
-
-# --- where autograd's own rule is wrong or missing ------------------------------------------------
-
-
-def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    flat = axis is None and (ord is None or (ord == 2 and np.ndim(x) == 1))
-    if flat or (isinstance(axis, int) and ord in (None, 2)) or (ord in (None, "fro")):
-        return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
-    raise TraceError(f"np.linalg.norm(ord={ord!r}, axis={axis!r}) cannot be traced")
-
-
-def _repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
-    """By indexing, whose rule is right on every axis."""
-    size = np.size(x) if axis is None else np.shape(x)[axis]
-    index = np.repeat(np.arange(size), repeats)
-    if axis is None:
-        return np.reshape(x, -1)[index]
-    axis = axis % np.ndim(x)
-    return x[(slice(None),) * axis + (index,)]
-
-
-def _tile(x: Any, reps: Any) -> Any:
-    """By indexing, axis by axis."""
-    counts = (reps,) if np.ndim(reps) == 0 else tuple(reps)
-    counts = (1,) * (np.ndim(x) - len(counts)) + counts
-    x = np.reshape(x, (1,) * (len(counts) - np.ndim(x)) + np.shape(x))
-    for axis, count in enumerate(counts):
-        x = x[(slice(None),) * axis + (np.tile(np.arange(np.shape(x)[axis]), count),)]
-    return x
-
-
-def _reduction(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same reduction where no argument is given that autograd's rule leaves out."""
-    rule = _REWRITTEN.get(function) or trace_primitives_map[function]
-
-    def reduce(x: Any, *args: Any, **kwargs: Any) -> Any:
-        ignored = [name for name in ("where", "initial", "out", "dtype") if name in kwargs]
-        if ignored or len(args) > 1:
-            raise TraceError(f"{_name_of(function)}({ignored or 'out'}=...) cannot be traced")
-        return wrap(rule(unwrap(x), *args, **kwargs))
-
-    return reduce
-
-
-def _full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(fill_value, Traced):
-        return np.zeros_like(plain(a), *args, **kwargs) + fill_value
-    return np.full_like(plain(a), fill_value, *args, **kwargs)
-
-
-MENDED: dict[Callable[..., Any], Callable[..., Any]] = {
-    np.linalg.norm: _norm,
-    np.repeat: _repeat,
-    np.tile: _tile,
-    np.full_like: _full_like,
-    **{f: _reduction(f) for f in (np.sum, np.prod, np.max, np.min, np.mean, np.std, np.var)},
-}
+def name_of(function: Any) -> str:
+    """A function as users write it."""
+    name = getattr(function, "__name__", str(function))
+    module = str(getattr(function, "__module__", "") or "")
+    return f"{module}.{name}" if module.partition(".")[0] in ("scipy", "math") else f"np.{name}"

@@ -1,0 +1,1 @@
+"""Other habits of writing a forward and a backward pass, as models; one file per habit."""

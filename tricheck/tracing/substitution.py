@@ -1,0 +1,268 @@
+"""Other names for the length of a run: what the user's functions see is swapped, and put back.
+
+From the loss on, its globals, closures, objects and the functions it calls are followed. Only the
+user's own modules, cells and attributes are changed, each remembered under a lock that all
+threads share, and restored by assignment when the last run that needs it ends.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_MACHINERY = sys.stdlib_module_names | {
+    *("numpy", "scipy", "autograd", "sympy", "mpmath", "tricheck", "builtins", "jax", "torch"),
+    *("pytest", "_pytest", "hypothesis", "matplotlib", "pandas", "rich", "click"),
+}
+_MOST_ENTRIES = 1_000  # of a list or dict that is searched for arrays
+_OWN_NAMES = frozenset({"__main__", "__mp_main__"})
+
+Key = tuple[int, Any]
+
+
+class _Swaps:
+    """What is swapped at present, by all threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._held: dict[Key, _Swap] = {}
+
+    def original(self, key: Key, value: Any) -> Any:
+        """What stood at a place before another run swapped it."""
+        return self._held[key].old if key in self._held else value
+
+    def swap(self, key: Key, swap: _Swap) -> None:
+        """Put something else in a place, or join those who have."""
+        if key in self._held:
+            self._held[key].users += 1
+            return
+        self._held[key] = swap
+        swap.put(swap.new)
+
+    def restore(self, key: Key) -> None:
+        """Put back what stood there, when nobody needs the other any more."""
+        swap = self._held[key]
+        swap.users -= 1
+        if swap.users == 0:
+            del self._held[key]
+            if swap.get() is swap.new:  # else the run itself has assigned something there
+                swap.put(swap.old)
+
+
+@dataclass
+class _Swap:
+    """A place whose content is swapped; `owner` keeps the place, and so its key, alive."""
+
+    owner: Any
+    get: Callable[[], Any]
+    put: Callable[[Any], None]
+    old: Any
+    new: Any
+    users: int = 1
+
+
+_swaps = _Swaps()
+_MISSING = object()
+
+
+@contextmanager
+def substituted(function: Any, replace: Callable[[Any], Any]) -> Iterator[None]:
+    """Run with everything that `function` can reach replaced.
+
+    Parameters
+    ----------
+    function : callable
+        The user's; or a container of what to follow.
+    replace : callable
+        What stands for a value during the run; returns the value itself to leave it.
+    """
+    walk = _Walk(replace)
+    try:
+        with _swaps.lock:
+            walk.visit(function)
+        yield
+    finally:
+        with _swaps.lock:
+            for key in reversed(walk.keys):
+                _swaps.restore(key)
+
+
+class _Walk:
+    def __init__(self, replace: Callable[[Any], Any]) -> None:
+        self._replace = replace
+        self._seen: set[int] = set()
+        self.keys: list[Key] = []
+
+    def visit(self, value: Any) -> None:
+        """Follow a value to all that it can reach."""
+        if id(value) in self._seen or isinstance(value, _PLAIN):
+            return
+        self._seen.add(id(value))
+        if isinstance(value, types.FunctionType):
+            self._function(value)
+        elif isinstance(value, types.MethodType):
+            self.visit(value.__func__)
+            self.visit(value.__self__)
+        elif isinstance(value, functools.partial):
+            for part in (value.func, value.args, value.keywords):
+                self.visit(part)
+        elif isinstance(value, list | tuple | dict):
+            self._container(value)
+        elif isinstance(value, type):
+            self._class(value)
+        elif not isinstance(value, types.ModuleType) and _is_users(type(value)):
+            self._object(value)
+        elif hasattr(value, "__wrapped__"):
+            self.visit(value.__wrapped__)
+
+    def _function(self, function: types.FunctionType) -> None:
+        if not _is_users(function):
+            self._cells(function)  # a decorator of a library, around the user's function
+            return
+        names = function.__globals__
+        for name in _names_in(function.__code__):
+            if name in names:
+                self._slot(names, name)
+            elif hasattr(builtins, name):
+                self._builtin(names, name)
+        for name in _names_in(function.__code__):
+            self._module_attribute(function, name)
+        self._cells(function)
+        self.visit(function.__defaults__)
+        self.visit(function.__kwdefaults__)
+        self.visit(getattr(function, "__wrapped__", None))
+
+    def _module_attribute(self, function: types.FunctionType, name: str) -> None:
+        """``helpers.act``: functions of the user's other modules, imported here or inside."""
+        for module in _modules_named_in(function):
+            if name in vars(module):
+                self.visit(vars(module)[name])
+
+    def _cells(self, function: types.FunctionType) -> None:
+        for cell in function.__closure__ or ():
+            try:
+                content = cell.cell_contents
+            except ValueError:  # empty: a name that is bound later
+                continue
+            self._swap(
+                (id(cell), "cell"),
+                cell,
+                content,
+                lambda cell=cell: cell.cell_contents,
+                lambda new, cell=cell: setattr(cell, "cell_contents", new),
+            )
+
+    def _class(self, kind: type) -> None:
+        for base in kind.__mro__:
+            if not _is_users(base):
+                continue
+            for value in list(vars(base).values()):
+                if isinstance(value, staticmethod | classmethod):
+                    value = value.__func__
+                if isinstance(value, property):
+                    self.visit(value.fget)
+                elif isinstance(value, types.FunctionType | functools.partialmethod):
+                    self.visit(value)
+
+    def _object(self, value: Any) -> None:
+        self.visit(type(value))
+        for name in list(getattr(value, "__dict__", ())):
+            self._slot(vars(value), name)
+
+    def _container(self, values: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> None:
+        if len(values) > _MOST_ENTRIES:
+            return
+        if isinstance(values, tuple):
+            for part in values:
+                self.visit(part)
+            return
+        for key in list(values) if isinstance(values, dict) else range(len(values)):
+            self._slot(values, key)
+
+    def _slot(self, holder: Any, key: Any) -> None:
+        """An entry of a dict or list."""
+        self._swap(
+            (id(holder), key),
+            holder,
+            holder[key],
+            lambda: holder[key],
+            lambda new: holder.__setitem__(key, new),
+        )
+
+    def _builtin(self, names: dict[str, Any], name: str) -> None:
+        """A builtin such as `float`, hidden by a global of the same name."""
+        new = self._replace(getattr(builtins, name))
+        if new is getattr(builtins, name):
+            return
+
+        def put(value: Any) -> None:
+            if value is _MISSING:
+                names.pop(name, None)
+            else:
+                names[name] = value
+
+        self._hold(
+            (id(names), name),
+            _Swap(names, lambda: names.get(name, _MISSING), put, _MISSING, new),
+        )
+
+    def _swap(self, key: Key, owner: Any, value: Any, get: Any, put: Any) -> None:
+        value = _swaps.original(key, value)
+        if value is _MISSING:  # another run's builtin
+            value = get()
+            self._hold(key, _Swap(owner, get, put, _MISSING, value))
+            return
+        new = self._of_tuple(value) if type(value) is tuple else self._replace(value)
+        if new is not value:
+            self._hold(key, _Swap(owner, get, put, value, new))
+        else:
+            self.visit(value)
+
+    def _hold(self, key: Key, swap: _Swap) -> None:
+        _swaps.swap(key, swap)
+        self.keys.append(key)
+
+    def _of_tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        parts = tuple(self._replace(part) for part in value)
+        return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+
+
+_PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic)
+
+
+def _is_users(value: Any) -> bool:
+    module = str(getattr(value, "__module__", None) or "__main__")
+    # An adapter is a shell around the user's functions.
+    theirs = module in _OWN_NAMES or module.startswith("tricheck.adapters.")
+    return theirs or module.partition(".")[0] not in _MACHINERY
+
+
+def _names_in(code: types.CodeType) -> set[str]:
+    """Global names and attributes that a function's code, and code inside it, mentions."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+    return names
+
+
+def _modules_named_in(function: types.FunctionType) -> list[types.ModuleType]:
+    found = []
+    for name in _names_in(function.__code__):
+        module = function.__globals__.get(name, sys.modules.get(name))
+        if isinstance(module, types.ModuleType) and not _is_machinery(module):
+            found.append(module)
+    return found
+
+
+def _is_machinery(module: types.ModuleType) -> bool:
+    return module.__name__.partition(".")[0] in _MACHINERY
