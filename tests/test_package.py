@@ -32,6 +32,7 @@ def test_public_names_are_exactly_these() -> None:
         "check",
         "jax",
         "sweep",
+        "sympy",
         "torch",
     ]
     assert all(hasattr(tricheck, name) for name in tricheck.__all__)

@@ -15,6 +15,7 @@ from tricheck.model import Model
 from tricheck.report import GradientMismatch, Report
 from tricheck.sources.autograd import autograd
 from tricheck.sources.jax import jax
+from tricheck.sources.sympy import sympy
 from tricheck.sources.torch import torch
 from tricheck.sweep import sweep
 from tricheck.vocabulary import Verdict
@@ -31,5 +32,6 @@ __all__ = [
     "check",
     "jax",
     "sweep",
+    "sympy",
     "torch",
 ]

@@ -229,8 +229,8 @@ def _match(template: Any, gradient: Any, name: str, origin: str) -> Iterator[Any
             raise ModelError(_wrong_container(template, gradient, name, origin))
         if len(gradient) != len(template):
             raise ModelError(
-                f"{origin} returned {len(gradient)} entries for {name or 'params'}, expected "
-                f"{len(template)}: return one array per parameter, in the order of params"
+                f"{origin} has {len(gradient)} entries for {name or 'params'}, expected "
+                f"{len(template)}: give one array per parameter, in the order of params"
             )
         for (child_name, child), value in zip(children, gradient, strict=True):
             yield from _match(child, value, child_name, origin)
@@ -238,8 +238,8 @@ def _match(template: Any, gradient: Any, name: str, origin: str) -> Iterator[Any
 
 def _wrong_container(template: Any, gradient: Any, name: str, origin: str) -> str:
     return (
-        f"{origin} returned {_describe(gradient)} for {name or 'params'}, expected a "
-        f"{type(template).__name__} like params: return the gradient in the structure of params"
+        f"{origin} has {_describe(gradient)} for {name or 'params'}, expected a "
+        f"{type(template).__name__} like params: give it the structure of params"
     )
 
 
@@ -249,13 +249,13 @@ def _refuse_strangers(
     where = f" of {name}" if name else ""
     if missing := [str(key) for key in template if key not in gradient]:
         raise ModelError(
-            f"{origin} returned no entry for parameter {_quote(missing)}{where}, it has "
-            f"{_quote(str(key) for key in gradient) or 'none'}: return one array for each of "
+            f"{origin} has no entry for parameter {_quote(missing)}{where}, it has "
+            f"{_quote(str(key) for key in gradient) or 'none'}: give one array for each of "
             f"{_quote(str(key) for key in template)}"
         )
     if extra := [str(key) for key in gradient if key not in template]:
         raise ModelError(
-            f"{origin} returned an entry for {_quote(extra)}{where}, which is not in params "
+            f"{origin} has an entry for {_quote(extra)}{where}, which is not in params "
             f"({_quote(str(key) for key in template)}): leave it out, or add the parameter"
         )
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import numpy.typing as npt
 import sympy
 
 from tricheck.errors import TraceError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import FloatArray
 
 MOST_STEPS = 100_000
 # Beyond this power of two no function is evaluated: the exponential of a number far outside
@@ -30,7 +31,13 @@ _LARGEST_EXPONENT = 4096
 
 @dataclass(frozen=True, eq=False)
 class Function:
-    """A formula of a few arguments, to be applied to 50-digit numbers or to other formulas."""
+    """A formula of a few arguments, to be applied to 50-digit numbers or to other formulas.
+
+    Attributes
+    ----------
+    arguments : tuple of sympy symbols
+    formula : sympy expression
+    """
 
     arguments: tuple[Any, ...]
     formula: Any
@@ -74,7 +81,7 @@ class Operation:
 _A, _B = sympy.symbols("a b", real=True)
 
 
-def _operation(formula: Any, arguments: tuple[Any, ...]) -> Operation:
+def operation(formula: Any, arguments: tuple[Any, ...]) -> Operation:
     """An operation with the slopes that sympy derives."""
     slopes = (sympy.powsimp(sympy.diff(formula, argument)) for argument in arguments)
     return Operation(
@@ -146,11 +153,11 @@ class Symbol:
         return self
 
     def __neg__(self) -> Any:
-        return _step(_NEGATIVE, -self.value, self)
+        return step(_NEGATIVE, -self.value, self)
 
     def __abs__(self) -> Any:
         if self.value == 0:
-            return _step(_KINK, self.value, self)
+            return step(_KINK, self.value, self)
         return self if self.value > 0 else -self
 
     def conjugate(self) -> Symbol:
@@ -166,13 +173,13 @@ class Symbol:
     fabs = __abs__
 
 
-def _step(operation: Operation, value: Any, *operands: Any) -> Any:
+def step(made: Operation, value: Any, *operands: Any) -> Any:
     """A new symbol; the plain value where the run of every operand has ended."""
     running = (x.tape for x in operands if isinstance(x, Symbol) and x.tape is not None)
     tape = next(running, None)
     if tape is None:
         return value
-    return Symbol(tape, value, operation, tuple(map(_without_past, operands)))
+    return Symbol(tape, value, made, tuple(map(_without_past, operands)))
 
 
 def _without_past(operand: Any) -> Any:
@@ -185,18 +192,18 @@ def _value_of(number: Any) -> Any:
 
 
 def _function(formula: Any, value: Callable[[Any], Any]) -> Callable[[Symbol], Any]:
-    operation = _operation(formula, (_A,))
-    return lambda self: _step(operation, value(self.value), self)
+    made = operation(formula, (_A,))
+    return lambda self: step(made, value(self.value), self)
 
 
 def _binary(
     formula: Any, value: Callable[[Any, Any], Any]
 ) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
     """An operator and its reflection."""
-    operation = _operation(formula, (_A, _B))
+    made = operation(formula, (_A, _B))
 
     def apply(first: Any, second: Any) -> Any:
-        return _step(operation, value(_value_of(first), _value_of(second)), first, second)
+        return step(made, value(_value_of(first), _value_of(second)), first, second)
 
     def operate(self: Symbol, other: Any) -> Any:
         # An array is left to work entry by entry.
@@ -208,11 +215,11 @@ def _binary(
     return operate, reflected
 
 
-def _comparison(operation: Callable[[Any, Any], Any]) -> Callable[[Symbol, Any], Any]:
+def _comparison(test: Callable[[Any, Any], Any]) -> Callable[[Symbol, Any], Any]:
     def compare(self: Symbol, other: Any) -> Any:
         if isinstance(other, np.ndarray):
             return NotImplemented
-        return bool(operation(self.value, _value_of(other)))
+        return bool(test(self.value, _value_of(other)))
 
     return compare
 
@@ -226,14 +233,14 @@ def _rounding(function: Callable[[Any], Any]) -> Callable[[Symbol], Any]:
         if all(neighbour == value for neighbour in beside):
             return value
         jump = Operation(Function((_A,), sympy.Float(value)), (_UNDEFINED,))
-        return _step(jump, value, self)
+        return step(jump, value, self)
 
     return apply
 
 
 _UNDEFINED = Function((_A,), sympy.nan)
 _KINK = Operation(Function((_A,), sympy.Abs(_A)), (_UNDEFINED,))
-_NEGATIVE = _operation(-_A, (_A,))
+_NEGATIVE = operation(-_A, (_A,))
 _cube_root = _function(_A ** sympy.Rational(1, 3), np.cbrt)
 
 for _name, _formula, _value in (
@@ -296,15 +303,13 @@ class Recording:
         return float(_value_of(self.end))
 
 
-def record(loss: Callable[[Any], Any], parameters: Parameters, flat: FloatArray) -> Recording:
-    """Run the loss on symbols at a point.
+def record(loss: Callable[[npt.NDArray[Any]], Any], flat: FloatArray) -> Recording:
+    """Run a loss on symbols at a point.
 
     Parameters
     ----------
     loss : callable
-        Takes the user's containers, returns the loss.
-    parameters : Parameters
-        Their layout.
+        Takes the entries, an array of objects of shape (size,); returns the loss.
     flat : ndarray, shape (size,)
         The point.
 
@@ -315,21 +320,27 @@ def record(loss: Callable[[Any], Any], parameters: Parameters, flat: FloatArray)
         line and operation.
     """
     tape: list[Symbol] = []
-    entries = np.empty(parameters.size, dtype=object)
+    entries = np.empty(flat.size, dtype=object)
     try:
         entries[:] = [Symbol(tape, x) for x in flat]
         with np.errstate(all="ignore"):  # a dead branch may leave its function's domain
-            end = loss(parameters.build(entries))
+            end = loss(entries)
             if isinstance(end, np.ndarray) and end.size == 1:
                 end = end.reshape(-1)[0]
             _value_of(end)
     except Exception as error:
-        line = user_line(error)
-        reason = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
-        raise TraceError(
-            f"{line + ': ' if line else ''}the loss does not run on symbols: {reason}"
-        ) from error
+        raise TraceError(_told(error)) from error
     finally:
         for symbol in tape:
             symbol.tape = None
     return Recording(tape, end)
+
+
+def _told(error: Exception) -> str:
+    line = user_line(error)
+    reason = (
+        str(error)
+        if isinstance(error, TraceError)
+        else f"the loss does not run on symbols ({type(error).__name__}: {error})"
+    )
+    return f"{line}: {reason}" if line else reason
