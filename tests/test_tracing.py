@@ -524,7 +524,12 @@ def in_threads(w: Array) -> Any:
 def local_import(w: Array) -> Any:
     import math as m
 
-    return w * m.exp(-1.0)
+    import numpy.linalg as la
+    from numpy import zeros as make
+
+    out = make(4)
+    out[1] = m.exp(w[0])
+    return out * la.norm(w)
 
 
 REAL: dict[str, tuple[Function, Array]] = {
@@ -720,6 +725,7 @@ UNTRACEABLE: dict[str, tuple[Function, str]] = {
         "multiply.at",
     ),
     "lstsq": (lambda w: np.linalg.lstsq(A, w[:3], rcond=None)[0], "lstsq"),
+    "qr": (lambda w: np.linalg.qr(w.reshape(2, 2))[1], "qr"),
     "text and back": (lambda w: np.array([float(str(z)) for z in w]), ""),
     "swallowed": (swallowing, "struct.pack"),
     "pickled": (lambda w: pickle.loads(pickle.dumps(w)), "pickle"),

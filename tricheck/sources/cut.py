@@ -55,8 +55,7 @@ def _has_slope(leaf: Leaf, dead: BoolArray, calls: Calls, noise: Noise, seed: in
     line[leaf.place] = shares * lengths(parameters)[leaf.place] * dead[leaf.place]
     centre = _loss(calls, parameters.values)
     ahead, behind, far, back = (
-        _loss(calls, parameters.values + step * line)
-        for step in (_NARROW, -_NARROW, _WIDE, -_WIDE)
+        _loss(calls, parameters.values + step * line) for step in (_NARROW, -_NARROW, _WIDE, -_WIDE)
     )
     wide = (far - back) / (2.0 * _WIDE)
     narrow = (ahead - behind) / (2.0 * _NARROW)

@@ -8,6 +8,7 @@ threads share, and restored by assignment when the last run that needs it ends.
 from __future__ import annotations
 
 import builtins
+import dis
 import functools
 import sys
 import threading
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from tricheck.tracing.tape import current
 
 _MACHINERY = sys.stdlib_module_names | {
     *("numpy", "scipy", "autograd", "sympy", "mpmath", "tricheck", "builtins", "jax", "torch"),
@@ -136,6 +139,8 @@ class _Walk:
                 self._builtin(names, name)
         for name in _names_in(function.__code__):
             self._module_attribute(function, name)
+        if _imports(function.__code__):
+            self._import()
         self._cells(function)
         self.visit(function.__defaults__)
         self.visit(function.__kwdefaults__)
@@ -215,6 +220,25 @@ class _Walk:
             _Swap(names, lambda: names.get(name, _MISSING), put, _MISSING, new),
         )
 
+    def _import(self) -> None:
+        """An import inside a function binds no name that could be swapped beforehand."""
+        plain = _swaps.original((id(builtins), "__import__"), builtins.__import__)
+
+        def replacing(name: str, *args: Any, **kwargs: Any) -> Any:
+            module = plain(name, *args, **kwargs)
+            return self._replace(module) if current() is not None else module
+
+        self._hold(
+            (id(builtins), "__import__"),
+            _Swap(
+                builtins,
+                lambda: builtins.__import__,
+                lambda new: setattr(builtins, "__import__", new),
+                plain,
+                replacing,
+            ),
+        )
+
     def _swap(self, key: Key, owner: Any, value: Any, get: Any, put: Any) -> None:
         value = _swaps.original(key, value)
         if value is _MISSING:  # another run's builtin
@@ -253,6 +277,15 @@ def _names_in(code: types.CodeType) -> set[str]:
         if isinstance(constant, types.CodeType):
             names |= _names_in(constant)
     return names
+
+
+@functools.cache
+def _imports(code: types.CodeType) -> bool:
+    """Whether a function's code, or code inside it, imports something."""
+    inner = (part for part in code.co_consts if isinstance(part, types.CodeType))
+    return any(i.opname == "IMPORT_NAME" for i in dis.get_instructions(code)) or any(
+        map(_imports, inner)
+    )
 
 
 def _modules_named_in(function: types.FunctionType) -> list[types.ModuleType]:
