@@ -130,12 +130,15 @@ def recorded(calls: Calls, flat: FloatArray) -> Recording:
     TraceError
         When the loss does not run on symbols, or takes more steps than they serve.
     """
+    from tricheck.tracing.substitution import substituted
+    from tricheck.tracing.symbol_names import replaced
     from tricheck.tracing.symbols import record
 
     loss, build = own_loss(calls), calls.parameters.build
     args, kwargs = calls.arguments()
     calls.counts["reference"] += 1
-    return record(lambda numbers: loss(build(numbers), *args, **kwargs), flat)
+    with substituted((calls.model.loss, args, kwargs), replaced):
+        return record(lambda numbers: loss(build(numbers), *args, **kwargs), flat)
 
 
 def _estimate(

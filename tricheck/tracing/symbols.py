@@ -196,14 +196,16 @@ def _function(formula: Any, value: Callable[[Any], Any]) -> Callable[[Symbol], A
     return lambda self: step(made, value(self.value), self)
 
 
+def _of_two(formula: Any, value: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    made = operation(formula, (_A, _B))
+    return lambda a, b: step(made, value(_value_of(a), _value_of(b)), a, b)
+
+
 def _binary(
     formula: Any, value: Callable[[Any, Any], Any]
 ) -> tuple[Callable[[Symbol, Any], Any], Callable[[Symbol, Any], Any]]:
     """An operator and its reflection."""
-    made = operation(formula, (_A, _B))
-
-    def apply(first: Any, second: Any) -> Any:
-        return step(made, value(_value_of(first), _value_of(second)), first, second)
+    apply = _of_two(formula, value)
 
     def operate(self: Symbol, other: Any) -> Any:
         # An array is left to work entry by entry.
@@ -264,7 +266,7 @@ for _name, _test in {
     setattr(Symbol, f"__{_name}__", _comparison(_test))
 
 # The names under which NumPy's object loops look for a function
-for _name, _formula in {
+FUNCTIONS = {
     "exp": sympy.exp(_A), "log": sympy.log(_A), "sqrt": sympy.sqrt(_A),
     "sin": sympy.sin(_A), "cos": sympy.cos(_A), "tan": sympy.tan(_A),
     "sinh": sympy.sinh(_A), "cosh": sympy.cosh(_A), "tanh": sympy.tanh(_A),
@@ -273,10 +275,12 @@ for _name, _formula in {
     "log1p": sympy.log(1 + _A), "expm1": sympy.exp(_A) - 1, "exp2": 2**_A,
     "log2": sympy.log(_A) / sympy.log(2), "log10": sympy.log(_A) / sympy.log(10),
     "deg2rad": _A * sympy.pi / 180, "rad2deg": _A * 180 / sympy.pi,
-}.items():  # fmt: skip
+}  # fmt: skip
+for _name, _formula in FUNCTIONS.items():
     setattr(Symbol, _name, _function(_formula, getattr(np, _name)))
 Symbol.arctan2, _ = _binary(sympy.atan2(_A, _B), np.arctan2)  # type: ignore[attr-defined]
 Symbol.hypot, _ = _binary(sympy.sqrt(_A**2 + _B**2), np.hypot)  # type: ignore[attr-defined]
+logaddexp = _of_two(sympy.log(sympy.exp(_A) + sympy.exp(_B)), np.logaddexp)
 for _name in ("floor", "ceil", "trunc", "rint"):
     _method_name = _name if _name == "rint" else f"__{_name}__"
     setattr(Symbol, _method_name, _rounding(getattr(np, _name)))
