@@ -78,6 +78,14 @@ class Calls:
         structure = self.parameters.build(flat.copy(), native=True)
         return self.parameters.read_gradient(self.raw_gradient(structure))
 
+    def leave_state_at_point(self) -> None:
+        """One last plain call: a model that keeps state is left at its point, free of traces."""
+        try:
+            with np.errstate(all="ignore"):
+                self.loss(self.parameters.values, native=True)
+        except Exception:  # whatever is wrong with the loss has been said already
+            return
+
 
 class Evaluator:
     """The loss along changes of single entries: the hot loop of the finite difference.

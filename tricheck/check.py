@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from tricheck.diagnosis import reference as reference_diagnosis
 from tricheck.diagnosis.sensitivity import blind_spots
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
+from tricheck.formula import formula
 from tricheck.measure import measure
 from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
@@ -107,8 +109,11 @@ def check(
         try:
             evidence, notes = measure(calls, reference, step, rtol, seed)
         finally:
-            _leave_state_at_point(calls)
-    return _report(calls, evidence, notes, step, seed)
+            calls.leave_state_at_point()
+    report = _report(calls, evidence, notes, step, seed)
+    # The model as it was handed over: the one at work is gone.
+    derive = partial(formula, model, point=calls.parameters.values)
+    return replace(report, _derive=derive)
 
 
 def assert_gradients(
@@ -178,15 +183,6 @@ def _refuse_bad_options(step: Any, rtol: Any, seed: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _leave_state_at_point(calls: Calls) -> None:
-    """One last plain call: a model that keeps state is left at its point, free of traces."""
-    try:
-        with np.errstate(all="ignore"):
-            calls.loss(calls.parameters.values, native=True)
-    except Exception:  # whatever is wrong with the loss has been said already
-        return
 
 
 def _report(

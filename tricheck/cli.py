@@ -14,6 +14,7 @@ from tricheck.errors import ModelError
 from tricheck.vocabulary import Verdict
 
 if TYPE_CHECKING:
+    from tricheck.model import Model
     from tricheck.report import Report
     from tricheck.targets import Target
 
@@ -53,6 +54,7 @@ def main() -> None:
     tricheck check model.py            every tricheck.Model in the file
     tricheck check models/             the model files in a directory
     tricheck check model.py::two_layer one of them
+    tricheck formula model.py "W[0,1]" the right derivative, as a formula
     """
 
 
@@ -127,6 +129,42 @@ def check(
     sys.exit(INTERRUPTED if interrupted else run.exit_code)
 
 
+@main.command()
+@click.argument("target", metavar="TARGET")
+@click.argument("entry", metavar="ENTRY")
+@click.option("--latex", "as_latex", is_flag=True, help="Print the formula as LaTeX, and no more.")
+def formula(target: str, entry: str, as_latex: bool) -> None:
+    """Show the derivative of the loss in one ENTRY, such as W1[0,1].
+
+    TARGET is FILE.py::NAME, or a file that holds a single model. The loss is run on symbols: the
+    formula is what a derivation should have arrived at, simplified for a few seconds, with its
+    value to 50 digits.
+
+    \b
+    Exit code
+      0  the formula was printed
+      2  a usage error, or a loss that does not run on symbols
+      130  interrupted
+
+    \b
+    Examples
+      tricheck formula model.py::two_layer "W1[0,1]"
+      tricheck formula model.py b --latex
+    """
+    from tricheck.formula import formula as derive
+    from tricheck.parameters import Parameters
+
+    model = _only_model(target)
+    try:
+        shown = derive(model, *Parameters.read(model.params).parse_entry(entry))
+    except ModelError as error:
+        click.echo(f"Error: {target}: {error}", err=True)
+        sys.exit(USAGE)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    click.echo(shown.latex if as_latex else str(shown), nl=as_latex)
+
+
 class _Run:
     """The outcomes of one run, printed as they come."""
 
@@ -184,6 +222,19 @@ def _all_targets(texts: tuple[str, ...], recursive: bool, run: _Run) -> list[Tar
     for problem in broken:
         run.fail(str(problem))
     return list({(t.path.resolve(), t.model.name): t for t in found}.values())
+
+
+def _only_model(text: str) -> Model:
+    from tricheck.targets import TargetError, find
+
+    try:
+        found = find(text)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+    if len(found) > 1:
+        names = ", ".join(str(target.model.name) for target in found)
+        raise click.UsageError(f"{text} holds {len(found)} models: name one, FILE.py::NAME of {names}")
+    return found[0].model
 
 
 def _exit_code(reports: list[Report]) -> int:

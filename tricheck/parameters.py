@@ -173,6 +173,50 @@ class Parameters:
         leaf = next(leaf for leaf in self.leaves if position < leaf.stop)
         return leaf, leaf.index(position - leaf.start)
 
+    def position(self, name: str, index: Index | int) -> tuple[Leaf, int]:
+        """The leaf of this name, and an entry's position in the flat vector.
+
+        Raises
+        ------
+        ModelError
+            When there is no such parameter or entry.
+        """
+        names = [leaf.name for leaf in self.leaves]
+        if name not in names:
+            raise ModelError(f"there is no parameter {name!r}: the model has {', '.join(names)}")
+        leaf = self.leaves[names.index(name)]
+        place = index if isinstance(index, tuple | list) else (index,)
+        try:
+            offset = int(np.ravel_multi_index(place, leaf.shape)) if leaf.shape else 0
+            fits = len(place) == len(leaf.shape)
+            fits = fits and not any(isinstance(i, bool) for i in place)
+        except (ValueError, TypeError):
+            fits = False
+        if not fits:
+            raise ModelError(
+                f"index is {index!r}, expected one entry of {name!r}, whose shape is {leaf.shape}"
+            )
+        return leaf, leaf.start + offset
+
+    def parse_entry(self, text: str) -> tuple[str, Index]:
+        """The parameter and index that ``W1[0,1]`` names; a parameter's own name may end so too.
+
+        Raises
+        ------
+        ModelError
+            When there is no such entry.
+        """
+        if any(leaf.name == text for leaf in self.leaves):
+            name, index = text, ()
+        else:
+            name, _, inside = text.removesuffix("]").rpartition("[")
+            try:
+                index = tuple(int(part) for part in inside.split(","))
+            except ValueError:
+                name, index = text, ()
+        self.position(name, index)
+        return name, index
+
 
 # --- containers ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from tricheck.contract import inspect
 from tricheck.errors import ModelError
 from tricheck.measure import evaluator
 from tricheck.model import Model
-from tricheck.parameters import FloatArray, Index, Leaf, Parameters
+from tricheck.parameters import FloatArray, Index, Parameters
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.ladder import Derivative, Stencil
 from tricheck.sources.noise import measure_noise
@@ -116,7 +116,7 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
 
 def _sweep(model: Model, name: str, index: Index | int, seed: int) -> Sweep:
     calls = Calls(model, Parameters.read(model.params))
-    leaf, position = _position(calls.parameters, name, index)
+    leaf, position = calls.parameters.position(name, index)
     point = inspect(calls)
     with np.errstate(all="ignore"):
         evaluate, base = evaluator(calls)
@@ -145,25 +145,6 @@ def _sweep(model: Model, name: str, index: Index | int, seed: int) -> Sweep:
         if point.spread
         else _sentence(certified, rungs, readings, float(point.gradient[position])),
     )
-
-
-def _position(parameters: Parameters, name: str, index: Index | int) -> tuple[Leaf, int]:
-    names = [leaf.name for leaf in parameters.leaves]
-    if name not in names:
-        raise ModelError(f"there is no parameter {name!r}: the model has {', '.join(names)}")
-    leaf = parameters.leaves[names.index(name)]
-    place = index if isinstance(index, tuple | list) else (index,)
-    try:
-        offset = int(np.ravel_multi_index(place, leaf.shape)) if leaf.shape else 0
-        fits = len(place) == len(leaf.shape)
-        fits = fits and not any(isinstance(i, bool) for i in place)
-    except (ValueError, TypeError):
-        fits = False
-    if not fits:
-        raise ModelError(
-            f"index is {index!r}, expected one entry of {name!r}, whose shape is {leaf.shape}"
-        )
-    return leaf, leaf.start + offset
 
 
 def _steps(x: Any) -> list[float]:

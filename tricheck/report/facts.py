@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from tricheck.errors import ModelError
 from tricheck.parameters import Index
 from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
+
+if TYPE_CHECKING:
+    from tricheck.formula import Formula
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,13 @@ class Report:
     reference: str | None
     step: float | None
     seed: int
+    _derive: Callable[[str, Index | int], Formula] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The model's functions may not be picklable; the facts are.
+        return {**self.__dict__, "_derive": None}
 
     @property
     def ok(self) -> bool:
@@ -177,6 +188,44 @@ class Report:
         from tricheck.report.json import to_json
 
         return to_json(self, indent)
+
+    def formula(self, parameter: str, index: Index | int = ()) -> Formula:
+        """The derivative that a derivation should have arrived at, in one entry.
+
+        Parameters
+        ----------
+        parameter : str
+        index : tuple of int, or int
+            The entry; () for a number.
+
+        Returns
+        -------
+        Formula
+            With `expression` (sympy), `text`, `latex`, `value` and 50 `digits`; prints for a
+            person. It is that of the loss at the point of the check, with the arguments as they are
+            now.
+
+        Raises
+        ------
+        ModelError
+            When there is no such entry, or the report is a copy that has lost its model.
+        TraceError
+            When the loss does not run on symbols, or is larger than 20 000 operations as a formula.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> loss = lambda w: np.sum(np.tanh(w) ** 2)
+        >>> report = tricheck.check(loss, lambda w: 2 * np.tanh(w), np.array([0.5, 1.0]))
+        >>> report.formula("params", 1).text
+        '2*(1 - tanh(params[1])**2)*tanh(params[1])'
+        """
+        if self._derive is None:
+            raise ModelError(
+                "this report is without its model, which is not pickled or copied: check again"
+            )
+        return self._derive(parameter, index)
 
     def raise_if_wrong(self) -> None:
         """Raise unless no derivation error was found.

@@ -16,7 +16,8 @@ from tricheck.report.facts import Report
 
 def to_dict(report: Report) -> dict[str, Any]:
     """The facts as dicts, lists, strings and numbers; a bare array of gradients is a list."""
-    fields = {f.name: _plain(getattr(report, f.name)) for f in dataclasses.fields(report)}
+    names = [f.name for f in dataclasses.fields(report) if not f.name.startswith("_")]
+    fields = {name: _plain(getattr(report, name)) for name in names}
     return {**fields, "ok": report.ok}
 
 

@@ -306,6 +306,15 @@ class Recording:
         """The loss at the point, as NumPy computes it."""
         return float(_value_of(self.end))
 
+    @property
+    def written(self) -> int:
+        """The number of operations of the loss as one formula, in which nothing is shared."""
+        counts: list[int] = []
+        for symbol in self.tape:
+            parts = sum(counts[x.position] for x in symbol.operands if isinstance(x, Symbol))
+            counts.append(parts + (symbol.operation is not None))
+        return counts[self.end.position] if isinstance(self.end, Symbol) else 0
+
 
 def record(loss: Callable[[npt.NDArray[Any]], Any], flat: FloatArray) -> Recording:
     """Run a loss on symbols at a point.

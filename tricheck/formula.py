@@ -1,0 +1,172 @@
+"""The derivative that a derivation should have arrived at, as a formula."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tricheck.calls import Calls
+from tricheck.errors import TraceError
+from tricheck.model import Model
+from tricheck.parameters import FloatArray, Index, Parameters
+from tricheck.sources.sympy import recorded
+
+if TYPE_CHECKING:
+    from tricheck.tracing.symbols import Recording
+
+MOST_WRITTEN = 20_000
+
+
+@dataclass(frozen=True)
+class Formula:
+    """The derivative of the loss in one entry of a parameter.
+
+    Attributes
+    ----------
+    model, parameter : str
+    index : tuple of int
+        The entry.
+    expression : sympy expression
+        Of symbols named like the entries (``W1[0,1]``); numbers are exact to 60 digits. It holds
+        for the branches that the loss takes at the point.
+    text, latex : str
+        The same, with numbers of six digits.
+    value : float
+        At the point.
+    digits : str
+        The value to 50 digits; ``nan`` where there is no derivative.
+    """
+
+    model: str
+    parameter: str
+    index: Index
+    expression: Any
+    text: str
+    latex: str
+    value: float
+    digits: str
+
+    def __str__(self) -> str:
+        from tricheck.report.formula import to_text
+
+        return to_text(self)
+
+
+def formula(
+    model: Model, name: str, index: Index | int = (), *, point: FloatArray | None = None
+) -> Formula:
+    """Derive the loss in one entry of a parameter.
+
+    The loss is run on symbols, as the reference ``"sympy"`` does it, and the chain rule carried out
+    on formulas. They are simplified for a few seconds, and what has been found by then is shown.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+        The parameter, as reports name it.
+    index : tuple of int, or int
+        The entry; () for a number.
+    point : ndarray, shape (size,), optional
+        The flat vector of all parameters, unless it is the model's own.
+
+    Returns
+    -------
+    Formula
+        Prints for a person.
+
+    Raises
+    ------
+    ModelError
+        When there is no such entry.
+    TraceError
+        When the loss does not run on symbols, or is larger than 20 000 operations as a formula.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tricheck import Model
+    >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> def loss(p):
+    ...     return np.sum(np.exp(X @ p["w"])) * p["c"]
+    >>> model = Model(loss, lambda p: p, {"w": np.array([0.5, -0.5]), "c": 2.0})
+    >>> formula(model, "w", 1).text
+    'c*(2*exp(w[0] + 2*w[1]) + 4*exp(3*w[0] + 4*w[1]))'
+    >>> formula(model, "c").digits
+    '1.2130613194252668472075990699823609068838362709744'
+    """
+    with model.at_work() as working:
+        calls = Calls(working, Parameters.read(working.params))
+        _, position = calls.parameters.position(name, index)
+        values = calls.parameters.values if point is None else point
+        try:
+            recording = recorded(calls, values)
+        finally:
+            calls.leave_state_at_point()
+    return _derived(model.title, recording, calls.parameters, values, position)
+
+
+def _derived(
+    title: str, recording: Recording, parameters: Parameters, values: FloatArray, position: int
+) -> Formula:
+    import mpmath
+    import sympy
+
+    from tricheck.report.formula import latex, latex_name, symbol_name, text
+    from tricheck.tracing.chain_rule import DIGITS, FORMULAS, derive, evaluate
+
+    parameter, index = parameters.locate(position)
+    _refuse_large(recording)
+    entries = [parameters.locate(i) for i in range(parameters.size)]
+    symbols = [sympy.Symbol(symbol_name(leaf.name, i), real=True) for leaf, i in entries]
+    latex_names = {s: latex_name(leaf.name, i) for s, (leaf, i) in zip(symbols, entries, strict=True)}
+    _, [derivative], _ = evaluate(recording, values, [position])
+    try:
+        _, [written] = derive(recording, symbols, [position], FORMULAS)
+        written = _shortest(sympy.sympify(written), symbols, values, derivative)
+        shown = text(written), latex(written, latex_names)
+    except RecursionError as error:
+        raise TraceError(
+            "the loss nests its operations deeper than sympy's formulas can: check a smaller "
+            "version of the model"
+        ) from error
+    return Formula(
+        title,
+        parameter.name,
+        index,
+        written,
+        *shown,
+        float(derivative),
+        mpmath.nstr(derivative, DIGITS) if mpmath.isfinite(derivative) else "nan",
+    )
+
+
+def _refuse_large(recording: Recording) -> None:
+    written = recording.written
+    if written > MOST_WRITTEN:
+        raise TraceError(
+            f"the loss is a formula of {written:.3g} operations, and formulas are shown up to "
+            f"{MOST_WRITTEN}: check a smaller version of the model (fewer samples, fewer units)"
+        )
+
+
+def _shortest(
+    expression: Any, symbols: Sequence[Any], values: FloatArray, derivative: Any
+) -> Any:
+    """The shortest form that is found in time, and has the derivative's value."""
+    import mpmath
+
+    from tricheck.tracing.chain_rule import DIGITS
+    from tricheck.tracing.simplify import simpler
+    from tricheck.tracing.symbols import Function
+
+    point = [mpmath.mpmathify(x) for x in values]
+    for form in simpler(expression):
+        with mpmath.workdps(2 * DIGITS):
+            off = abs(Function(tuple(symbols), form).numeric(point) - derivative)
+            if off <= mpmath.mpf(10) ** (-DIGITS // 2) * (1 + abs(derivative)):
+                return form
+    return expression
