@@ -200,6 +200,55 @@ def vectorized_sigmoid(z: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-z))
 
 
+def basis_vectors(w: Array) -> Any:
+    e, total = np.zeros(4), 0.0
+    for i in range(4):
+        e[i] = 1.0
+        total = total + np.dot(e, w) ** 2 + np.sum(w**2 * e)
+        e[i] = 0.0
+    return total
+
+
+def moving_index(w: Array) -> Any:
+    pointer, out = np.zeros(2, int), np.zeros((2, 2), w.dtype)
+    for i in range(2):
+        out[i] = w[pointer] ** 2
+        pointer += 1
+    return out
+
+
+def moving_mask(w: Array) -> Any:
+    alive, total = np.ones(4, bool), 0.0
+    for i in range(3):
+        total = total + np.sum(w[alive] ** (i + 1))
+        alive[i] = False
+    return total
+
+
+def list_writes(w: Array) -> Any:
+    out = np.zeros((2, 4), w.dtype)
+    out[0, :2] = [w[0] * w[1], w[2] ** 2]
+    out[0, 2:] = w[3], w[0]
+    out[1] = [z * z for z in w]
+    return out
+
+
+def layouts(w: Array) -> Any:
+    b = w.T.copy()
+    b.ravel()[2] = 0.0
+    c = np.ascontiguousarray(w.T)
+    c *= 2.0
+    return b, c, w**2
+
+
+def complex_parts(w: Array) -> Any:
+    z = np.zeros(4, complex)
+    z.real[:] = w
+    z[1] = complex(w[0], w[1])
+    z.imag = w**2
+    return np.abs(z * z)
+
+
 ANALYTIC: dict[str, tuple[Function, Array]] = {
     # elementwise
     **{name: (getattr(np, name), V / 3.0) for name in (
@@ -454,6 +503,24 @@ ANALYTIC: dict[str, tuple[Function, Array]] = {
     "write through reshape": (write_through_reshape, V),
     "held before overwrite": (value_held_before_overwrite, V),
     "self-assignment": (self_assignment, V),
+    "constants changed after use": (basis_vectors, V),
+    "an index changed after use": (moving_index, V),
+    "a mask changed after use": (moving_mask, V),
+    "lists assigned": (list_writes, V),
+    "add.at of a list": (lambda w: [o := np.zeros(3, w.dtype), np.add.at(o, [0, 0], [w[0], w[1]]),
+                                    o][-1], V),
+    "copies and layouts": (layouts, MN),
+    "concatenate out": (lambda w: [o := np.zeros(8, w.dtype), np.concatenate([w, w * w], out=o), o]
+                        [-1], V),
+    "cumprod twice": (lambda w: np.cumprod(np.cumprod(w, axis=1), axis=1), MN),
+    "bincount weights": (lambda w: np.bincount([0, 2, 0, 1], weights=w)
+                         if not np.iscomplexobj(w) else
+                         np.stack([w[0] + w[2], w[3], w[1]]), V),
+    "dot of a list": (lambda w: np.dot(w, [1.0, 2.0, 3.0, 4.0]) + np.outer(w, [1, 2])[1, 1], V),
+    "power of a list": (lambda w: np.power(w, [1, 2, 3, 4]), V),
+    "trace axes": (lambda w: np.trace(w, axis1=0, axis2=2), T),
+    "sinc at zero": (lambda w: np.sinc(w) if not np.iscomplexobj(w) else 1 - (np.pi * w) ** 2 / 6,
+                     np.zeros(2)),
     "add.at": (lambda w: [o := np.zeros(3, w.dtype), np.add.at(o, [0, 1, 0, 2], w), o][-1], V),
     "subtract.at": (lambda w: [o := np.zeros(3, w.dtype), np.subtract.at(o, [0, 1, 0, 2], w), o]
                     [-1], V),
@@ -627,11 +694,20 @@ REAL: dict[str, tuple[Function, Array]] = {
     # Fourier
     "fft power": (lambda w: np.abs(np.fft.fft(w)) ** 2, V),
     "fft axis": (lambda w: np.abs(np.fft.fft(w, axis=0)), MN),
+    **{f"rfft n={n} {norm}": (
+        lambda w, n=n, norm=norm: np.abs(np.fft.rfft(w, n=n, norm=norm)) ** 2, V
+    ) for n in (None, 3, 5, 8) for norm in ("backward", "forward", "ortho")},
+    **{f"irfft n={n} {norm}": (
+        lambda w, n=n, norm=norm: np.fft.irfft(np.fft.rfft(w) ** 2, n=n, norm=norm), V
+    ) for n in (None, 3, 6) for norm in (None, "forward")},
+    "ifft2 of a slice": (lambda w: np.abs(np.fft.ifft2(w, s=(2, 4))) ** 2, M),
+    "rfft2": (lambda w: np.abs(np.fft.rfft2(w)) ** 2, MN),
     "rfft": (lambda w: np.abs(np.fft.rfft(w)) ** 2, V),
     "irfft": (lambda w: np.fft.irfft(np.fft.rfft(w) ** 2, 4), V),
     "fft2": (lambda w: np.real(np.fft.fft2(w)), M),
     "ifft": (lambda w: np.real(np.fft.ifft(np.fft.fft(w) * np.fft.fft(V))), V),
     "fftshift": (lambda w: np.real(np.fft.fftshift(np.fft.fft(w))), V),
+    "complex parts": (complex_parts, V),
     "complex modulus": (lambda w: np.abs(w + 2j * w[::-1]), V),
     "real imag angle": (lambda w: (z := w + 1j * w**2).real * z.imag + np.angle(z), V),
     # Python habits
@@ -712,6 +788,15 @@ def swallowing(w: Array) -> Any:
         return w[0] ** 2
 
 
+THETA = np.zeros(4)
+HALVES = THETA[:2], THETA[2:]
+
+
+def aliased(w: Array) -> Any:
+    THETA[:] = w
+    return np.sum(HALVES[0] ** 2) + np.sum(HALVES[1] ** 3)
+
+
 UNTRACEABLE: dict[str, tuple[Function, str]] = {
     "compiled code": (lambda w: struct.unpack("d", struct.pack("d", w[0]))[0], "struct.pack"),
     "bytes": (lambda w: np.frombuffer(w.tobytes()), "tobytes"),
@@ -719,6 +804,16 @@ UNTRACEABLE: dict[str, tuple[Function, str]] = {
     "unknown buffer": (
         lambda w: [o := np.random.default_rng(0).random(3), o.__setitem__(0, w[0]), o][-1],
         "o :=",
+    ),
+    "as_strided": (
+        lambda w: np.lib.stride_tricks.as_strided(w, (3, 2), w.strides * 2),
+        "as_strided",
+    ),
+    "aliases of the user's own": (aliased, "views of"),
+    "histogram weights": (lambda w: np.histogram(V, weights=w)[0], "histogram"),
+    "write beside a read-only view": (
+        lambda w: [o := w * 1.0, d := np.broadcast_to(o, (2, 4)), o.fill(w[0]), d][-1],
+        "views of",
     ),
     "multiply.at": (
         lambda w: [o := np.ones(4), np.multiply.at(o, [0, 0], w[:2]), o][-1],
@@ -775,6 +870,51 @@ def test_names_are_put_back_when_the_loss_raises() -> None:
         traced(raising, M)
     assert names_of_this_module() == before
     assert type(X) is np.ndarray
+
+
+def test_state_that_the_run_moves_about_ends_as_plain_arrays() -> None:
+    class Net:
+        last: Any = None
+
+        def __init__(self) -> None:
+            self.X, self.cache = np.ones((3, 4)), {"old": np.ones(2)}
+            self.queue = [np.ones(3), np.zeros(3)]
+
+        def loss(self, w: Array) -> Any:
+            self.cache.clear()
+            self.previous = self.X
+            z = self.X.dot(w)
+            self.cache["z"] = z
+            self.queue.append(self.queue.pop(0))
+            self.queue[0] = z
+            self.history = [{"z": z, "X": self.X}]
+            Net.last = z
+            np.zeros(3)[1] = 2.0
+            return float(np.sum(z**2))
+
+    net, before = Net(), names_of_this_module()
+    X = net.X
+    gradient = traced(net.loss, V)
+    np.testing.assert_allclose(gradient, 2 * 3 * np.sum(V) * np.ones(4) * np.cos(1.0))
+    assert names_of_this_module() == before
+    assert net.X is X
+    assert net.previous is X
+    left = [net.cache["z"], *net.queue, net.history[0]["z"], net.history[0]["X"], Net.last]
+    assert [type(value) for value in left] == [np.ndarray] * 6
+
+
+def test_a_recurrent_buffer_is_not_copied_at_every_step() -> None:
+    def run(w: Array) -> Any:
+        h = np.zeros((1000, 100))
+        for t in range(1, 1000):
+            h[t] = np.tanh(h[t - 1] * w[0] + 0.1)
+        return h.sum()
+
+    tracemalloc.start()
+    traced(run, V[:1])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 1000 * 100 * 8
 
 
 def test_two_threads_trace_at_once() -> None:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tricheck.calls import Calls
 from tricheck.errors import TraceError
 from tricheck.model import Model
@@ -122,7 +120,9 @@ def _derived(
     _refuse_large(recording)
     entries = [parameters.locate(i) for i in range(parameters.size)]
     symbols = [sympy.Symbol(symbol_name(leaf.name, i), real=True) for leaf, i in entries]
-    latex_names = {s: latex_name(leaf.name, i) for s, (leaf, i) in zip(symbols, entries, strict=True)}
+    latex_names = {
+        s: latex_name(leaf.name, i) for s, (leaf, i) in zip(symbols, entries, strict=True)
+    }
     _, [derivative], _ = evaluate(recording, values, [position])
     try:
         _, [written] = derive(recording, symbols, [position], FORMULAS)
@@ -153,9 +153,7 @@ def _refuse_large(recording: Recording) -> None:
         )
 
 
-def _shortest(
-    expression: Any, symbols: Sequence[Any], values: FloatArray, derivative: Any
-) -> Any:
+def _shortest(expression: Any, symbols: Sequence[Any], values: FloatArray, derivative: Any) -> Any:
     """The shortest form that is found in time, and has the derivative's value."""
     import mpmath
 

@@ -132,12 +132,12 @@ def recorded(calls: Calls, flat: FloatArray) -> Recording:
     """
     from tricheck.tracing.substitution import substituted
     from tricheck.tracing.symbol_names import replaced
-    from tricheck.tracing.symbols import record
+    from tricheck.tracing.symbols import left_behind, record
 
     loss, build = own_loss(calls), calls.parameters.build
     args, kwargs = calls.arguments()
     calls.counts["reference"] += 1
-    with substituted((calls.model.loss, args, kwargs), replaced):
+    with substituted((calls.model.loss, args, kwargs), replaced, left_behind):
         return record(lambda numbers: loss(build(numbers), *args, **kwargs), flat)
 
 

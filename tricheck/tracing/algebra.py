@@ -11,15 +11,18 @@ import numpy as np
 from tricheck.tracing.traced import (
     ALWAYS,
     RULES,
+    WRITERS,
     Rule,
     constant,
     failure,
+    holds_trace,
     is_active,
     is_traced,
     plain,
     record,
     result,
     rule,
+    wrap,
     write,
 )
 
@@ -34,6 +37,7 @@ def _absolute(x: Any) -> Any:
 
 # Functions of one number: the slope from the argument and the value
 _ELEMENTARY: dict[Any, Any] = {
+    np.sinc: lambda x, y: np.where(x == 0.0, 0.0, (np.cos(np.pi * x) - y) / np.where(x, x, 1.0)),
     np.cbrt: lambda _, y: 1.0 / (3.0 * y * y),
     math.erf: lambda x, _: 2.0 / math.sqrt(math.pi) * np.exp(-x * x),
 }
@@ -92,6 +96,7 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **kwarg
 
 def _writer(*functions: Any) -> Callable[[Rule], Rule]:
     ALWAYS.update(functions)
+    WRITERS.update(functions)
     return rule(*functions)
 
 
@@ -112,9 +117,9 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
 
 
 @_writer(np.fill_diagonal)
-def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+def _fill_diagonal(a: Any, val: Any, **kwargs: Any) -> None:
     chosen = np.zeros(np.shape(plain(a)), dtype=bool)
-    np.fill_diagonal(chosen, True, wrap=wrap)
+    np.fill_diagonal(chosen, True, **kwargs)
     _mine(a, "fill_diagonal")[chosen] = val
 
 
@@ -133,6 +138,40 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
 
 
 # --- functions ------------------------------------------------------------------------------------
+
+
+@rule(np.trace)
+def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+    return np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
+
+
+@rule(np.nan_to_num)
+def _nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Any:
+    value = plain(x)
+    clean = np.where(np.isfinite(value), x, np.nan_to_num(value, True, nan, posinf, neginf))
+    if copy:
+        return clean
+    x[...] = clean
+    return x
+
+
+@rule(np.bincount)
+def _bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    index = np.asarray(plain(x))
+    counts = np.bincount(index, plain(weights), minlength)
+    if not is_active(weights):
+        return wrap(counts)
+    return result(counts, [weights], lambda g: [g[index]])
+
+
+@rule(np.histogram)
+def _histogram(a: Any, bins: Any = 10, **options: Any) -> Any:
+    fixed = np.ndim(plain(bins)) or options.get("range") is not None
+    if set(options) - {"range"} or not fixed or holds_trace(bins):
+        raise failure("np.histogram traces as counts alone, between bins that stand still")
+    return np.histogram(plain(a), bins, **options)
 
 
 @rule(np.vdot)
@@ -163,6 +202,8 @@ def _convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 @rule(np.correlate)
 def _correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    if np.iscomplexobj(plain(a)) or np.iscomplexobj(plain(v)):
+        raise failure("np.correlate of complex arrays cannot be traced")
     if np.shape(v)[0] > np.shape(a)[0]:
         return np.flip(_convolve(np.flip(a), v, mode))
     return _convolve(a, np.flip(v), mode)
@@ -281,7 +322,11 @@ def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 
 @rule(np.linalg.svd)
-def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, **_: Any) -> Any:
+def _svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
+    if hermitian:
+        raise failure("np.linalg.svd(hermitian=True) cannot be traced")
     if not compute_uv:
         return _from_book(np.linalg.svd, a, full_matrices=False)[1]
     if full_matrices and a.shape[-1] != a.shape[-2]:

@@ -37,7 +37,7 @@ _MOVED: dict[str, tuple[int | str, ...]] = {
             *("tile", "diagonal", "diag", "diagflat", "tril", "triu", "split", "array_split"),
             *("hsplit", "vsplit", "dsplit", "delete", "resize", "copy", "unstack"),
             *("concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "block"),
-            *("matrix_transpose", "permute_dims", "concat", "broadcast_arrays", "meshgrid"),
+            *("real", "matrix_transpose", "permute_dims", "concat", "broadcast_arrays", "meshgrid"),
         ),
         _FIRST,
     ),
@@ -82,7 +82,11 @@ def move(
     if isinstance(value, list | tuple):
         parts = [numbering.gathered(v, o) for v, o in zip(value, origin, strict=True)]
         return type(value)(parts)
-    return numbering.gathered(value, origin)
+    answer = numbering.gathered(value, origin)
+    both = moved == _FIRST and is_traced(args[0]) and is_traced(answer)
+    if both and np.may_share_memory(value, args[0].value):  # read-only, or overlapping itself
+        answer.storage.show(args[0].storage)
+    return answer
 
 
 def _as_view(value: Any, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -165,6 +169,8 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> A
 
 @rule("astype", np.astype if hasattr(np, "astype") else "astype")
 def _astype(x: Any, dtype: Any, **_: Any) -> Any:
+    if np.dtype(dtype) == object:
+        return np.asarray(x, dtype=object)
     value, kind = x.value, x.dtype
     if np.dtype(dtype).kind not in "fc" or not x.active:
         return wrap(np.asarray(value).astype(dtype)[()])  # integers are locally constant

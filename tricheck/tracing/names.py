@@ -28,7 +28,7 @@ from tricheck.tracing.traced import (
     wrap,
 )
 
-replaced = Replacements({"numpy", "numpy.linalg", "numpy.lib", "math"})
+replaced = Replacements({"numpy", "numpy.linalg", "numpy.lib", "numpy.lib.stride_tricks", "math"})
 replacement = replaced.register
 
 
@@ -71,6 +71,15 @@ for _name in (
     replacement(getattr(np, _name))(_maker(getattr(np, _name)))
 
 
+_ORDERS = {np.ascontiguousarray: "C", np.asfortranarray: "F"}
+
+
+def _moves(function: Callable[..., Any], array: Any) -> bool:
+    """Whether NumPy would copy an array to lay it out in memory as asked."""
+    flag = {np.ascontiguousarray: "C_CONTIGUOUS", np.asfortranarray: "F_CONTIGUOUS"}.get(function)
+    return flag is not None and not array.flags[flag]
+
+
 def _converter(function: Callable[..., Any], *, copies: bool) -> Callable[..., Any]:
     @wraps(function)
     def convert(a: Any = None, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -83,8 +92,8 @@ def _converter(function: Callable[..., Any], *, copies: bool) -> Callable[..., A
         array = a if is_traced(a) else assembled(a)
         if dtype is not None and np.dtype(dtype) != array.dtype:
             array = array.astype(dtype)
-        elif is_traced(a) and copies and kwargs.get("copy", True):
-            array = array.copy()
+        elif is_traced(a) and (kwargs.get("copy", True) if copies else _moves(function, a)):
+            array = array.copy(order=_ORDERS.get(function, kwargs.get("order", "K")))
         for _ in range(kwargs.get("ndmin", 0) - array.ndim):
             array = array[np.newaxis]
         return array
@@ -103,6 +112,13 @@ def _fromiter(iterable: Any, dtype: Any, count: int = -1, **kwargs: Any) -> Any:
     if current() is None or not holds_trace(entries):
         return wrap(np.fromiter(entries, dtype, count, **kwargs))
     return assembled(entries)
+
+
+@replacement(np.lib.stride_tricks.as_strided)
+def _as_strided(x: Any, *args: Any, **kwargs: Any) -> Any:
+    if is_active(x):
+        raise failure("as_strided reads memory by strides, which a trace has not: slice instead")
+    return wrap(np.lib.stride_tricks.as_strided(plain(x), *args, **kwargs))
 
 
 @replacement(np.ndenumerate)
@@ -190,6 +206,8 @@ def _number_type(original: type) -> type:
 
         def __new__(cls, value: Any = 0, *args: Any) -> Any:
             value = collected(value)
+            if args and holds_trace([value, *args]):  # complex(real, imaginary)
+                return value + 1j * args[0]
             if is_active(value):
                 number = np.reshape(value, ())[()] if value.ndim else value[()]
                 return number.astype(np.dtype(original))
@@ -209,9 +227,8 @@ for _type in (float, np.float64, np.float32, np.longdouble, complex, np.complex1
 def _scalar(function: Callable[..., Any], array: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if holds_trace(args):
-            return array(*args, **kwargs)
-        return function(*map(plain, args), **kwargs)
+        value = function(*map(plain, args), **kwargs)  # raises where the plain run does
+        return array(*args, **kwargs) if holds_trace(args) else value
 
     return call
 
@@ -219,11 +236,12 @@ def _scalar(function: Callable[..., Any], array: Callable[..., Any]) -> Callable
 _MATH = {
     **{name: getattr(np, name) for name in (
         "exp", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "sinh", "cosh",
-        "tanh", "expm1", "fabs", "hypot", "copysign", "degrees", "radians", "exp2", "cbrt",
+        "tanh", "expm1", "fabs", "copysign", "degrees", "radians", "exp2", "cbrt",
     )},
     **{name: getattr(np, f"arc{name[1:]}") for name in (
         "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2",
     )},
+    "hypot": lambda *sides: np.sqrt(sum(side * side for side in sides)),
     "pow": np.power,
     "log": lambda x, base=None: np.log(x) if base is None else np.log(x) / np.log(base),
     "fmod": np.fmod,

@@ -185,6 +185,14 @@ def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
 def _cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     if axis is None:
         a, axis = np.reshape(a, -1), 0
+    if np.all(a.value):
+        value, factors = np.cumprod(a.value, axis=axis), a.value
+
+        def vjp(g: Any) -> list[Any]:
+            later = np.flip(np.cumsum(np.flip(g * value, axis), axis), axis)
+            return [later / factors]
+
+        return _into(out, result(value, [a], vjp))
     rows = [np.take(a, i, axis=axis) for i in range(a.shape[axis])]
     for i in range(1, len(rows)):
         rows[i] = rows[i - 1] * rows[i]

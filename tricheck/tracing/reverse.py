@@ -13,11 +13,11 @@ from tricheck.calls import read_loss
 from tricheck.errors import TraceError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Leaf, Parameters
-from tricheck.tracing import algebra, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
+from tricheck.tracing import algebra, fourier, movement, reductions, rules, traced, ufuncs  # noqa: F401  # rule files
 from tricheck.tracing.names import replaced
 from tricheck.tracing.substitution import substituted
-from tricheck.tracing.tape import recording
-from tricheck.tracing.traced import Traced, collected, constant, is_traced, plain
+from tricheck.tracing.tape import Gradients, Tape, recording
+from tricheck.tracing.traced import Traced, collected, is_traced, plain
 
 
 def value_and_gradient(
@@ -67,7 +67,7 @@ def value_and_gradient(
             return Traced(roots[-1])
 
         try:
-            with substituted((loss, *arguments), stand_in):
+            with substituted((loss, *arguments), stand_in, traced.left_behind):
                 args, kwargs = _stood_in(arguments)
                 end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
         except Exception as error:
@@ -77,12 +77,19 @@ def value_and_gradient(
         value = read_loss(plain(end))
         gradient = np.zeros(parameters.size, dtype=flat.dtype)
         if is_traced(end) and end.active:
-            gradients = tape.back(end.place)
+            gradients = _back(tape, end)
             for leaf, root in zip(parameters.leaves, roots, strict=True):
                 block = gradients.pop(root)
                 if block is not None:
                     gradient[leaf.place] = np.reshape(block, -1)
     return value, gradient
+
+
+def _back(tape: Tape, end: Traced) -> Gradients:
+    try:
+        return tape.back(end.place)
+    except Exception as error:  # a rule that does not serve these arguments
+        raise TraceError(_told(tape.failure, error)) from error
 
 
 def _stood_in(value: Any) -> Any:
@@ -97,7 +104,7 @@ def _stood_in(value: Any) -> Any:
 def stand_in(value: Any) -> Any:
     """What user code sees in place of a value during a run."""
     if type(value) is np.ndarray and value.dtype.kind in "fciub":
-        return constant(value)
+        return traced.stand_in(value)
     return replaced(value)
 
 

@@ -38,14 +38,13 @@ _FLAT_NAMES = (
         "array_repr",
         "array_str",
         "array2string",
-        "bincount",
     ),
     *("bitwise_and", "bitwise_or", "bitwise_xor", "can_cast", "ceil", "count_nonzero", "digitize"),
     *("empty_like", "equal", "fix", "flatnonzero", "floor", "floor_divide", "greater", "isclose"),
-    *("greater_equal", "heaviside", "histogram", "invert", "iscomplex", "iscomplexobj", "isfinite"),
+    *("greater_equal", "heaviside", "invert", "iscomplex", "iscomplexobj", "isfinite"),
     *("isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "isscalar", "less"),
     *("less_equal", "lexsort", "logical_and", "logical_not", "logical_or", "logical_xor", "ndim"),
-    *("may_share_memory", "min_scalar_type", "nanargmax", "nanargmin", "nextafter", "nonzero"),
+    *("may_share_memory", "min_scalar_type", "nanargmax", "nanargmin", "nonzero"),
     *("not_equal", "ones_like", "ravel_multi_index", "result_type", "rint", "searchsorted"),
     *("shape", "shares_memory", "sign", "signbit", "size", "spacing", "trunc", "zeros_like"),
 )
@@ -60,6 +59,8 @@ def _flat(function: Any) -> Rule | None:
     )
 
 
+# Functions of arrays alone: a list is one of numbers
+_OF_ARRAYS = {np.dot, np.inner, np.outer, np.kron, np.cross, np.linalg.solve}
 # In the rule book, but not with every argument
 _FROM_SOURCE = {np.gradient, np.diff}
 
@@ -76,12 +77,16 @@ def from_autograd(function: Any) -> Rule | None:
             holds_trace(a) for a in args if not is_active(a)
         ):
             raise failure(f"{name_of(function)} with these arguments cannot be traced")
+        if isinstance(function, np.ufunc) or function in _OF_ARRAYS:
+            args = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in args)
         values = tuple(map(plain, args))
         kwargs = {name: plain(value) for name, value in kwargs.items()}
         places = [i for i, arg in enumerate(args) if is_active(arg)]
         dtype = kwargs.pop("dtype", None) if isinstance(function, np.ufunc) else None
-        if isinstance(function, np.ufunc):  # what is left says how memory is handled, not what
-            kwargs = {}
+        if isinstance(function, np.ufunc):  # these say how memory is handled, not what is computed
+            kwargs = {n: v for n, v in kwargs.items() if n not in ("casting", "order", "subok")}
+            if kwargs:
+                raise failure(f"{name_of(function)}({', '.join(kwargs)}=...) cannot be traced")
         value = function(*values, **kwargs)
         try:
             vjp = primitive_vjps[primitive](places, value, values, kwargs)

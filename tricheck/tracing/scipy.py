@@ -168,8 +168,11 @@ def _polygamma(n: Any, x: Any) -> Any:
 def _solve(a: Any, b: Any, **options: Any) -> Any:
     if set(options) - {"assume_a", "check_finite", "overwrite_a", "overwrite_b"}:
         raise failure("scipy.linalg.solve with these arguments cannot be traced")
-    if options.get("assume_a", "gen") not in ("gen", "general", None):
-        a = np.tril(a) + np.swapaxes(np.tril(a, -1), -1, -2)  # all that is read of it
+    assumed = options.get("assume_a", "gen")
+    if assumed in ("pos", "positive definite", "sym", "symmetric"):
+        a = np.triu(a) + np.swapaxes(np.triu(a, 1), -1, -2)  # all that is read of it
+    elif assumed not in ("gen", "general", None):
+        raise failure(f"scipy.linalg.solve(assume_a={assumed!r}) cannot be traced")
     return np.linalg.solve(a, b)
 
 

@@ -8,12 +8,13 @@ threads share, and restored by assignment when the last run that needs it ends.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import dis
 import functools
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,8 +58,9 @@ class _Swaps:
         swap.users -= 1
         if swap.users == 0:
             del self._held[key]
-            if swap.get() is swap.new:  # else the run itself has assigned something there
-                swap.put(swap.old)
+            with contextlib.suppress(KeyError, IndexError):  # the run has emptied the place
+                if swap.get() is swap.new:  # else the run has assigned something there
+                    swap.put(swap.old)
 
 
 @dataclass
@@ -78,7 +80,9 @@ _MISSING = object()
 
 
 @contextmanager
-def substituted(function: Any, replace: Callable[[Any], Any]) -> Iterator[None]:
+def substituted(
+    function: Any, replace: Callable[[Any], Any], restore: Callable[[Any], Any]
+) -> Iterator[None]:
     """Run with everything that `function` can reach replaced.
 
     Parameters
@@ -87,6 +91,8 @@ def substituted(function: Any, replace: Callable[[Any], Any]) -> Iterator[None]:
         The user's; or a container of what to follow.
     replace : callable
         What stands for a value during the run; returns the value itself to leave it.
+    restore : callable
+        What a value that the run has left in the user's objects becomes; the value itself for most.
     """
     walk = _Walk(replace)
     try:
@@ -97,6 +103,8 @@ def substituted(function: Any, replace: Callable[[Any], Any]) -> Iterator[None]:
         with _swaps.lock:
             for key in reversed(walk.keys):
                 _swaps.restore(key)
+            for holder, names in walk.holders:
+                _tidy(holder, names, restore, _DEPTH)
 
 
 class _Walk:
@@ -104,6 +112,8 @@ class _Walk:
         self._replace = replace
         self._seen: set[int] = set()
         self.keys: list[Key] = []
+        # Where a run may leave what it has computed: containers, and which of their names
+        self.holders: list[tuple[Any, Iterable[Any] | None]] = []
 
     def visit(self, value: Any) -> None:
         """Follow a value to all that it can reach."""
@@ -132,6 +142,7 @@ class _Walk:
             self._cells(function)  # a decorator of a library, around the user's function
             return
         names = function.__globals__
+        self.holders.append((names, _names_in(function.__code__)))
         for name in _names_in(function.__code__):
             if name in names:
                 self._slot(names, name)
@@ -154,6 +165,7 @@ class _Walk:
 
     def _cells(self, function: types.FunctionType) -> None:
         for cell in function.__closure__ or ():
+            self.holders.append((cell, None))
             try:
                 content = cell.cell_contents
             except ValueError:  # empty: a name that is bound later
@@ -170,6 +182,7 @@ class _Walk:
         for base in kind.__mro__:
             if not _is_users(base):
                 continue
+            self.holders.append((base, None))
             for value in list(vars(base).values()):
                 if isinstance(value, staticmethod | classmethod):
                     value = value.__func__
@@ -180,6 +193,8 @@ class _Walk:
 
     def _object(self, value: Any) -> None:
         self.visit(type(value))
+        if hasattr(value, "__dict__"):
+            self.holders.append((vars(value), None))
         for name in list(getattr(value, "__dict__", ())):
             self._slot(vars(value), name)
 
@@ -190,6 +205,7 @@ class _Walk:
             for part in values:
                 self.visit(part)
             return
+        self.holders.append((values, None))
         for key in list(values) if isinstance(values, dict) else range(len(values)):
             self._slot(values, key)
 
@@ -258,6 +274,47 @@ class _Walk:
     def _of_tuple(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         parts = tuple(self._replace(part) for part in value)
         return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+
+
+_DEPTH = 4  # of containers that a run has made in the user's objects
+
+
+def _tidy(
+    holder: Any, names: Iterable[Any] | None, restore: Callable[[Any], Any], depth: int
+) -> None:
+    """Turn what a run has left in a container, a class or a cell into plain values."""
+    contents: Any = vars(holder) if isinstance(holder, type) else holder
+    if isinstance(contents, types.CellType):
+        contents = _filled([contents])
+    if names is None:
+        names = list(contents) if isinstance(contents, Mapping) else range(len(contents))
+    for key in names:
+        if isinstance(contents, Mapping) and key not in contents:
+            continue
+        value = contents[key]
+        plain = restore(value)
+        if plain is not value:
+            _assign(holder, key, plain)
+        elif type(value) in (dict, list) and depth and len(value) <= _MOST_ENTRIES:
+            _tidy(value, None, restore, depth - 1)
+
+
+def _assign(holder: Any, key: Any, value: Any) -> None:
+    if isinstance(holder, type):
+        setattr(holder, key, value)
+    elif isinstance(holder, types.CellType):
+        holder.cell_contents = value
+    else:
+        holder[key] = value
+
+
+def _filled(cells: Iterable[types.CellType]) -> list[Any]:
+    """The contents of cells; an empty one belongs to a name that is bound later."""
+    contents = []
+    for cell in cells:
+        with contextlib.suppress(ValueError):
+            contents.append(cell.cell_contents)
+    return contents
 
 
 _PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic)

@@ -368,3 +368,14 @@ def _told(error: Exception) -> str:
         else f"the loss does not run on symbols ({type(error).__name__}: {error})"
     )
     return f"{line}: {reason}" if line else reason
+
+
+def left_behind(value: Any) -> Any:
+    """What a run leaves in the user's objects, as plain numbers; other values as they are."""
+    if isinstance(value, Symbol):
+        return float(value.value)
+    is_objects = isinstance(value, np.ndarray) and value.dtype == object
+    if is_objects and any(isinstance(entry, Symbol) for entry in value.flat):
+        numbers = [float(e.value) if isinstance(e, Symbol) else e for e in value.flat]
+        return np.array(numbers, dtype=float).reshape(value.shape)
+    return value

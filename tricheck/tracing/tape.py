@@ -33,9 +33,15 @@ class Storage:
         The run in which it depends on the parameters.
     shared : bool
         Whether somebody may hold the value, so that a write has to copy it first.
+    origin : ndarray or None
+        The user's array that it stands for.
+    writes : int
+        How often it has been written to.
+    shows : tuple of Storage and int, or None
+        Memory that NumPy would make this a view of, and its writes when this was copied from it.
     """
 
-    __slots__ = ("shared", "tape", "value")
+    __slots__ = ("__weakref__", "origin", "shared", "shows", "tape", "value", "writes")
 
     def __init__(self, value: Any, tape: Tape | None = None) -> None:
         if isinstance(value, np.ndarray) and not value.flags.forc:
@@ -43,6 +49,18 @@ class Storage:
         self.value = value
         self.tape = tape
         self.shared = True
+        self.origin: Any = None
+        self.writes = 0
+        self.shows: tuple[Storage, int] | None = None
+
+    @property
+    def stale(self) -> bool:
+        """Whether what it shows has been written to since."""
+        return self.shows is not None and self.shows[0].writes != self.shows[1]
+
+    def show(self, other: Storage) -> None:
+        """Remember that NumPy would make this a view of other memory."""
+        self.shows = (other, other.writes)
 
 
 class Place(NamedTuple):

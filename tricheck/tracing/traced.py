@@ -8,6 +8,7 @@ parameters. It wraps; neither NumPy nor the rules' library is changed.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +23,8 @@ Rule = Callable[..., Any]
 RULES: dict[Any, Rule] = {}
 # Those that take lists of arrays; lists elsewhere are arrays written out
 SEQUENCES: set[Any] = set()
+# Those that write into an argument
+WRITERS: set[Any] = set()
 # Those whose rule is wanted for constant arrays too: they write into one, or make a view of it
 ALWAYS: set[Any] = set()
 # Asked in order for a function without one: a rule, or None
@@ -54,13 +57,14 @@ class Traced:
         How it is seen from here.
     """
 
-    __slots__ = ("storage", "view")
+    __slots__ = ("held", "storage", "view")
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
     def __init__(self, storage: Storage, view: View = ()) -> None:
         self.storage = storage
         self.view = view
+        self.held: Any = None  # a copy of the value at an earlier time, for a rule to keep
 
     # --- NumPy's protocols ---
 
@@ -128,6 +132,10 @@ class Traced:
     @property
     def value(self) -> Any:
         """The plain value as it is now."""
+        if self.held is not None:
+            return self.held
+        if self.storage.stale:
+            raise self._cut("a view of an array that was written to since cannot be traced")
         return self.place.look(self.storage.value)
 
     @property
@@ -146,9 +154,15 @@ class Traced:
     dtype = property(lambda self: np.result_type(self.value))
     T = property(lambda self: np.transpose(self))
     mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  # NumPy's name
-    real = property(lambda self: np.real(self))
-    imag = property(lambda self: np.imag(self))
+    real = property(lambda self: np.real(self), lambda self, value: self._set_real(value))
+    imag = property(lambda self: np.imag(self), lambda self, value: self._set_imag(value))
     flat = property(lambda self: np.reshape(self, -1))
+
+    def _set_real(self, value: Any) -> None:
+        np.real(self)[...] = value
+
+    def _set_imag(self, value: Any) -> None:
+        self[...] = np.real(self) + 1j * value
 
     def __len__(self) -> int:
         return len(self.value)
@@ -214,8 +228,8 @@ class Traced:
 
     # --- methods that are not a NumPy function of the same name ---
 
-    def copy(self, *_: Any, **__: Any) -> Any:
-        return record(np.copy, self)
+    def copy(self, order: Any = "C") -> Any:
+        return record(np.copy, self, order=order)
 
     def conjugate(self) -> Any:
         return record(np.conjugate, self)
@@ -223,7 +237,7 @@ class Traced:
     conj = conjugate
 
     def flatten(self, order: Any = "C") -> Any:
-        return record(np.copy, np.reshape(self, -1, order=order))
+        return np.reshape(self, -1, order=order).copy()
 
     def reshape(self, *shape: Any, **kwargs: Any) -> Any:
         return np.reshape(self, shape[0] if len(shape) == 1 else shape, **kwargs)
@@ -232,6 +246,8 @@ class Traced:
         return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     def astype(self, dtype: Any, **kwargs: Any) -> Any:
+        if np.dtype(dtype) == self.dtype and not kwargs.get("copy", True):
+            return self
         return RULES["astype"](self, np.dtype(dtype))
 
     def item(self, *index: Any) -> Any:
@@ -337,24 +353,72 @@ for _name, _ufunc in {
 
 def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
+    out = kwargs.pop("out", None)
+    if out is not None:
+        if not is_traced(out):
+            raise failure(f"{name_of(function)}(out=...) writes into an array not known here")
+        out[...] = record(function, *args, **kwargs)
+        return out
     args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
     kwargs = {name: collected(value) for name, value in kwargs.items()}
-    traced = any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values()))
-    if not traced and function not in ALWAYS:
+    if any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values())):
+        if function not in WRITERS:
+            args = tuple(map(_kept, args))
+        answer = _rule_of(function)(*args, **kwargs)
+    elif function in ALWAYS:
+        answer = _rule_of(function)(*args, **kwargs)
+    else:
         plain_kwargs = {name: plain(value) for name, value in kwargs.items()}
-        return wrap(function(*map(plain, args), **plain_kwargs))
+        answer = wrap(function(*map(plain, args), **plain_kwargs))
+    _mark_aliases(answer, args)
+    return answer
+
+
+def _rule_of(function: Any) -> Rule:
     own = RULES.get(function)
     if own is None:
         own = next((found for finder in FINDERS if (found := finder(function))), None)
     if own is None:
         raise failure(f"{name_of(function)} has no derivative rule")
-    return own(*args, **kwargs)
+    return own
+
+
+def _kept(value: Any) -> Any:
+    """An argument that a rule may hold until the way back, whatever is written later."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_kept, value))
+    if type(value) is np.ndarray:
+        return value.copy()  # nothing tells when the user writes into it
+    if type(value) is Traced:
+        if 2 * value.size <= np.size(value.storage.value) and value.held is None:
+            kept = Traced(value.storage, value.view)
+            kept.held = np.array(value.value)  # cheaper than a copy of all at the next write
+            return kept
+        value.storage.shared = True
+    return value
+
+
+def _mark_aliases(answer: Any, args: tuple[Any, ...]) -> None:
+    """Results that NumPy makes views of an argument, and that are copies here."""
+    if type(answer) in (list, tuple):
+        for part in answer:
+            _mark_aliases(part, args)
+        return
+    if type(answer) is not Traced or not isinstance(answer.value, np.ndarray):
+        return
+    for arg in args:
+        other = type(arg) is Traced and arg.storage is not answer.storage
+        if other and np.may_share_memory(answer.value, arg.value):
+            answer.storage.show(arg.storage)
 
 
 def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None:
     """Assign (or, with `adds`, ``np.add.at``) into a traced array."""
-    value = collected(value)
+    value = assembled(value)
     storage = target.storage
+    if storage.shows is not None or _stands_beside(storage):
+        raise failure("a write into an array that other arrays are views of cannot be traced")
+    storage.writes += 1
     if storage.shared and isinstance(storage.value, np.ndarray):
         storage.value, storage.shared = storage.value.copy(order="K"), False
     here = target.value
@@ -376,7 +440,7 @@ def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
     if tape is None:
         raise TraceError("a traced array was used after its run")
     for parent in parents:
-        parent.storage.shared = True
+        parent.storage.shared |= parent.held is None
     places = [parent.place for parent in parents]
     if isinstance(value, list | tuple):
         storages = tape.computed_many([tape.jittered(part) for part in value], places, vjp)
@@ -394,6 +458,37 @@ def failure(reason: str) -> TraceError:
 def constant(value: Any) -> Traced:
     """A stand-in for a plain array, to be assigned into and to lead ``X.dot(W)`` to the trace."""
     return Traced(Storage(value))
+
+
+# Stand-ins of arrays that the user's code holds: some may be views of the same memory
+_theirs: weakref.WeakSet[Storage] = weakref.WeakSet()
+
+
+def stand_in(value: Any) -> Traced:
+    """A stand-in for an array that the user's code holds."""
+    traced = constant(value)
+    _theirs.add(traced.storage)
+    traced.storage.origin = value
+    return traced
+
+
+def left_behind(value: Any) -> Any:
+    """What a run leaves in the user's objects: their own array back, or the plain value."""
+    if type(value) is not Traced:
+        return value
+    mine = value.storage
+    # A stand-in that was never written to stands for the very array it was made of.
+    if mine.origin is not None and not value.view and mine.value is mine.origin:
+        return mine.origin
+    return np.array(value.value)[()] if np.ndim(value.value) else value.value
+
+
+def _stands_beside(storage: Storage) -> bool:
+    """Whether the user's code holds the same memory under another name."""
+    return storage.origin is not None and any(
+        other is not storage and np.may_share_memory(other.origin, storage.origin)
+        for other in list(_theirs)
+    )
 
 
 def wrap(value: Any) -> Any:
@@ -453,8 +548,11 @@ def holds_trace(value: Any) -> bool:
 
 
 def plain_index(index: Any) -> Any:
-    """An index may be computed from traced values: only its value counts."""
-    return plain(index)
+    """An index may be computed from traced values: only its value counts, as it is now."""
+    index = plain(index)
+    if isinstance(index, tuple):
+        return tuple(map(plain_index, index))
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 def name_of(function: Any) -> str:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from tricheck.tracing.traced import (
+    assembled,
     failure,
     is_traced,
     plain,
+    plain_index,
     record,
     rule,
     write,
@@ -103,9 +105,9 @@ def _at(ufunc: Any, target: Any, index: Any, value: Any = None) -> None:
     if not is_traced(target):
         raise failure(f"np.{ufunc.__name__}.at writes into an array tricheck does not know")
     if ufunc is np.add:
-        write(target, plain(index), value, adds=True)
+        write(target, plain_index(index), value, adds=True)
     elif ufunc is np.subtract:
-        write(target, plain(index), -value, adds=True)
+        write(target, plain_index(index), np.negative(assembled(value)), adds=True)
     else:
         raise failure(f"np.{ufunc.__name__}.at cannot be traced")
 
