@@ -233,7 +233,9 @@ def _only_model(text: str) -> Model:
         raise click.UsageError(str(error)) from error
     if len(found) > 1:
         names = ", ".join(str(target.model.name) for target in found)
-        raise click.UsageError(f"{text} holds {len(found)} models: name one, FILE.py::NAME of {names}")
+        raise click.UsageError(
+            f"{text} holds {len(found)} models: name one, FILE.py::NAME of {names}"
+        )
     return found[0].model
 
 

@@ -206,14 +206,13 @@ class Parameters:
         ModelError
             When there is no such entry.
         """
-        if any(leaf.name == text for leaf in self.leaves):
-            name, index = text, ()
-        else:
-            name, _, inside = text.removesuffix("]").rpartition("[")
+        name, index = text, tuple[int, ...]()
+        if all(leaf.name != text for leaf in self.leaves) and text.endswith("]"):
+            before, _, inside = text[:-1].rpartition("[")
             try:
-                index = tuple(int(part) for part in inside.split(","))
+                name, index = before, tuple(int(part) for part in inside.split(","))
             except ValueError:
-                name, index = text, ()
+                pass  # then the text is no entry, and said to be none
         self.position(name, index)
         return name, index
 

@@ -16,7 +16,7 @@ import sympy
 from sympy.matrices.expressions.matexpr import MatrixElement
 
 from tricheck.errors import ModelError, TraceError
-from tricheck.tracing.symbols import Function, Operation, Symbol, operation, step
+from tricheck.tracing.symbols import Operation, Symbol, operation, step
 
 
 @dataclass(frozen=True)
