@@ -489,7 +489,7 @@ def test_names_that_end_like_an_entry_are_names_first(tmp_path: Path) -> None:
         ("two_layer_mse.py", "W1[a]", ["there is no parameter 'W1[a]'"]),
         ("two_layer_mse.py::nobody", "W1[0,0]", ["holds no model 'nobody'"]),
         ("gaussian_process.py", "log_noise", ["gaussian_process.py:", "cholesky"]),
-        ("", "W1[0,0]", ["models", "add ::NAME"]),
+        ("", "W1[0,0]", ["models", "FILE.py::NAME"]),
     ],
 )
 def test_a_bad_entry_is_a_usage_error(target: str, entry: str, said: list[str]) -> None:

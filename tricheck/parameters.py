@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -209,10 +210,8 @@ class Parameters:
         name, index = text, tuple[int, ...]()
         if all(leaf.name != text for leaf in self.leaves) and text.endswith("]"):
             before, _, inside = text[:-1].rpartition("[")
-            try:
+            with suppress(ValueError):  # then it is no entry, and said to be none
                 name, index = before, tuple(int(part) for part in inside.split(","))
-            except ValueError:
-                pass  # then the text is no entry, and said to be none
         self.position(name, index)
         return name, index
 
