@@ -141,6 +141,17 @@ class Symbol:
         self.operands = operands
         tape.append(self)
 
+    def __reduce__(self) -> Any:
+        if self.tape is None:
+            return float, (float(self.value),)
+        raise TraceError("a symbol was pickled, which cuts its path to the parameters")
+
+    def __copy__(self) -> Symbol:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Symbol:
+        return self
+
     def __bool__(self) -> bool:
         return bool(self.value)
 
