@@ -262,7 +262,8 @@ def test_plain_numpy_runs_on_symbols(idiom: str) -> None:
     [
         (lambda w: np.linalg.det(np.outer(w, w) + np.eye(3)), ["test_symbols.py", "det"]),
         (lambda w: float(w[0]) ** 2, ["test_symbols.py", "turned into a number"]),
-        (lambda w: pickle.loads(pickle.dumps(w)).sum(), ["turned into a number"]),
+        (lambda w: pickle.loads(pickle.dumps(w)).sum(), ["test_symbols.py", "pickled"]),
+        (lambda w: np.sum(w) * int(w[2]), ["test_symbols.py", "turned into a number"]),
         (lambda w: sum(w[0] * i for i in range(60_000)), ["100000 operations", "smaller version"]),
     ],
 )
@@ -289,6 +290,7 @@ def test_what_a_model_keeps_acts_like_a_number_afterwards() -> None:
         plain = np.asarray(kept, dtype=float)
         np.testing.assert_array_equal(np.asarray(kept * 2 + 1, dtype=float), plain * 2 + 1)
         np.testing.assert_array_equal(np.asarray(np.exp(kept), dtype=float), np.exp(plain))
+        assert [int(number) for number in kept] == [int(number) for number in plain]
 
 
 # --- formulas -----------------------------------------------------------------------------------

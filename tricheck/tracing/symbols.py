@@ -160,16 +160,11 @@ class Symbol:
             return float(self.value)
         raise TraceError("a symbol was turned into a number, which cuts its path to the parameters")
 
-    __int__ = __index__ = __complex__ = __float__
+    def __int__(self) -> int:
+        return int(float(self))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return float, (float(self),)  # what is pickled is a plain number
-
-    def __copy__(self) -> Symbol:
-        return self  # nothing changes it
-
-    def __deepcopy__(self, _memo: Any) -> Symbol:
-        return self
+    def __complex__(self) -> complex:
+        return complex(float(self))
 
     def __repr__(self) -> str:
         return repr(float(self.value))
