@@ -813,7 +813,7 @@ UNTRACEABLE: dict[str, tuple[Function, str]] = {
     "histogram weights": (lambda w: np.histogram(V, weights=w)[0], "histogram"),
     "write beside a read-only view": (
         lambda w: [o := w * 1.0, d := np.broadcast_to(o, (2, 4)), o.fill(w[0]), d][-1],
-        "views of",
+        "a view of",
     ),
     "multiply.at": (
         lambda w: [o := np.ones(4), np.multiply.at(o, [0, 0], w[:2]), o][-1],

@@ -234,7 +234,7 @@ def _only_model(text: str) -> Model:
     if len(found) > 1:
         names = ", ".join(str(target.model.name) for target in found)
         raise click.UsageError(
-            f"{text} holds {len(found)} models: name one, FILE.py::NAME of {names}"
+            f"{text} holds {len(found)} models; name one, FILE.py::NAME: {names}"
         )
     return found[0].model
 

@@ -87,14 +87,14 @@ def formula(
     --------
     >>> import numpy as np
     >>> from tricheck import Model
-    >>> X = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> X = np.array([0.25, 0.5])
     >>> def loss(p):
-    ...     return np.sum(np.exp(X @ p["w"])) * p["c"]
-    >>> model = Model(loss, lambda p: p, {"w": np.array([0.5, -0.5]), "c": 2.0})
+    ...     return np.exp(X @ p["w"]) * p["c"]
+    >>> model = Model(loss, lambda p: p, {"w": np.array([0.5, 2.0]), "c": 2.0})
     >>> formula(model, "w", 1).text
-    'c*(2*exp(w[0] + 2*w[1]) + 4*exp(3*w[0] + 4*w[1]))'
+    'c*exp(w[0]/4 + w[1]/2)/2'
     >>> formula(model, "c").digits
-    '1.2130613194252668472075990699823609068838362709744'
+    '3.0802168489180312450046678787770395770589937598261'
     """
     with model.at_work() as working:
         calls = Calls(working, Parameters.read(working.params))
@@ -118,16 +118,14 @@ def _derived(
 
     parameter, index = parameters.locate(position)
     _refuse_large(recording)
-    entries = [parameters.locate(i) for i in range(parameters.size)]
-    symbols = [sympy.Symbol(symbol_name(leaf.name, i), real=True) for leaf, i in entries]
-    latex_names = {
-        s: latex_name(leaf.name, i) for s, (leaf, i) in zip(symbols, entries, strict=True)
-    }
+    entries = [(leaf.name, i) for leaf, i in map(parameters.locate, range(parameters.size))]
+    symbols = [sympy.Symbol(symbol_name(*entry), real=True) for entry in entries]
+    in_latex = dict(zip(symbols, (latex_name(*entry) for entry in entries), strict=True))
     _, [derivative], _ = evaluate(recording, values, [position])
     try:
         _, [written] = derive(recording, symbols, [position], FORMULAS)
         written = _shortest(sympy.sympify(written), symbols, values, derivative)
-        shown = text(written), latex(written, latex_names)
+        shown = text(written), latex(written, in_latex)
     except RecursionError as error:
         raise TraceError(
             "the loss nests its operations deeper than sympy's formulas can: check a smaller "
@@ -157,14 +155,17 @@ def _shortest(expression: Any, symbols: Sequence[Any], values: FloatArray, deriv
     """The shortest form that is found in time, and has the derivative's value."""
     import mpmath
 
-    from tricheck.tracing.chain_rule import DIGITS
+    from tricheck.tracing.chain_rule import DIGITS, evaluate
+    from tricheck.tracing.expressions import Loss
     from tricheck.tracing.simplify import simpler
-    from tricheck.tracing.symbols import Function
+    from tricheck.tracing.symbols import record
 
-    point = [mpmath.mpmathify(x) for x in values]
+    allowed = mpmath.mpf(10) ** (-DIGITS // 2) * (1 + abs(derivative))
     for form in simpler(expression):
-        with mpmath.workdps(2 * DIGITS):
-            off = abs(Function(tuple(symbols), form).numeric(point) - derivative)
-            if off <= mpmath.mpf(10) ** (-DIGITS // 2) * (1 + abs(derivative)):
-                return form
+        try:
+            value, *_ = evaluate(record(Loss(form, tuple(symbols)), values), values, [])
+        except TraceError:
+            continue
+        if abs(value - derivative) <= allowed:
+            return form
     return expression

@@ -10,14 +10,17 @@ import numpy as np
 from tricheck import contract
 from tricheck.calls import Calls, Evaluator
 from tricheck.comparison import BoolArray
+from tricheck.errors import TraceError
 from tricheck.facts import Evidence, facts_of
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
+from tricheck.sources import sympy as symbols
 from tricheck.sources.jumps import slope_uncertainty
-from tricheck.sources.noise import measure_noise
+from tricheck.sources.noise import Noise, measure_noise
+from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
 from tricheck.verdict import ACCUSING, decide_all
-from tricheck.vocabulary import Finding, Verdict
+from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
@@ -48,6 +51,11 @@ def measure(
             backprop.unrepeatable(calls, point),
             rtol,
         )
+        undecided = _undecided(evidence)
+        if undecided.any() and (exact := _arbiter(undecided, calls, noise, seed)):
+            notes = [*notes, _arbitrated(undecided, settled.reference)]
+            candidates, settled = [exact], settle([exact], difference, calls.parameters)
+            evidence = replace(evidence, reference=exact)
         if decisive := _decisive(evidence, settled.disputed):
             again = sweeper.remeasure(difference, decisive)
             settled = settle(candidates, again, calls.parameters)
@@ -57,6 +65,48 @@ def measure(
             evidence = replace(evidence, open_slopes=open_slope)
         notes = [*notes, *settled.findings, *calls.model.probe(calls, evidence)]
     return evidence, notes
+
+
+def _undecided(evidence: Evidence) -> BoolArray:
+    """Entries that a sharper reference might decide.
+
+    Those without a conclusion, and those where backprop is acquitted by the reference's bound
+    alone, for the finite difference cannot tell.
+    """
+    reference = evidence.reference
+    if reference is None or not (reference.traced and reference.faithful) or evidence.point.spread:
+        return np.zeros(evidence.parameters.size, dtype=bool)
+    facts = facts_of(evidence)
+    verdicts = decide_all(facts)
+    apart = np.abs(evidence.backprop.values - reference.values) > evidence.backprop.bounds
+    undecided = verdicts == Verdict.INCONCLUSIVE
+    undecided |= (verdicts == Verdict.FINITE_DIFFERENCE) & apart
+    rough = ~(reference.bounds <= 4.0 * np.spacing(np.abs(reference.values)))
+    return np.array(undecided & rough & ~facts.kink, dtype=bool)
+
+
+def _arbiter(
+    undecided: BoolArray, calls: Calls, noise: Noise, seed: int
+) -> ReferenceEstimate | None:
+    """The derivatives to 50 digits, where they can be had."""
+    try:
+        exact = symbols.measure(calls, noise, seed)
+    except TraceError:
+        return None
+    return exact if exact.faithful and np.all(exact.finite[undecided]) else None
+
+
+def _arbitrated(undecided: BoolArray, before: ReferenceEstimate | None) -> Finding:
+    count = int(np.sum(undecided))
+    return Finding(
+        Cause.SETTLED,
+        f"In {count} {'entry' if count == 1 else 'entries'} the finite difference could not tell "
+        f"backprop from the reference ({before.method if before else 'none'}), so the loss was run "
+        "on symbols: the reference's derivatives are now known to 50 digits.",
+        Source.REFERENCE,
+        severity=Severity.NOTE,
+        evidence={"entries": float(count)},
+    )
 
 
 def _decisive(evidence: Evidence, disputed: BoolArray) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -206,14 +207,11 @@ class Parameters:
         ModelError
             When there is no such entry.
         """
-        if any(leaf.name == text for leaf in self.leaves):
-            name, index = text, ()
-        else:
-            name, _, inside = text.removesuffix("]").rpartition("[")
-            try:
-                index = tuple(int(part) for part in inside.split(","))
-            except ValueError:
-                name, index = text, ()
+        name, index = text, tuple[int, ...]()
+        if all(leaf.name != text for leaf in self.leaves) and text.endswith("]"):
+            before, _, inside = text[:-1].rpartition("[")
+            with suppress(ValueError):  # then it is no entry, and said to be none
+                name, index = before, tuple(int(part) for part in inside.split(","))
         self.position(name, index)
         return name, index
 

@@ -120,6 +120,7 @@ class Cause(StrEnum):
     DIFFERENT_LOSS = "different-loss"
     SUBGRADIENT = "subgradient"
     BLOCKED = "blocked"
+    SETTLED = "settled"
     # the model itself
     NONDETERMINISTIC = "nondeterministic"
     STATEFUL = "stateful"

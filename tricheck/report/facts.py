@@ -216,10 +216,12 @@ class Report:
         --------
         >>> import numpy as np
         >>> import tricheck
-        >>> loss = lambda w: np.sum(np.tanh(w) ** 2)
-        >>> report = tricheck.check(loss, lambda w: 2 * np.tanh(w), np.array([0.5, 1.0]))
-        >>> report.formula("params", 1).text
-        '2*(1 - tanh(params[1])**2)*tanh(params[1])'
+        >>> report = tricheck.check(
+        ...     lambda w: np.sum(w**3 / 7), lambda w: w**2 / 7, np.array([1.0, 2.0])
+        ... )
+        >>> formula = report.formula("params", 1)
+        >>> formula.text, formula.value
+        ('3*params[1]**2/7', 1.7142857142857142)
         """
         if self._derive is None:
             raise ModelError(

@@ -77,15 +77,14 @@ def to_text(formula: Formula) -> str:
 
 def _names(expression: Any) -> Iterator[Any]:
     """t0, t1, ... without those that are parameters."""
-    return sympy.numbered_symbols("t", exclude=expression.free_symbols)
+    yield from sympy.numbered_symbols("t", exclude=expression.free_symbols)
 
 
 def _wrapped(words: str) -> list[str]:
     """Lines no wider than the terminal, broken after an operator or a bracket."""
-    lines, start = [], "  "
+    lines = ["  "]
     for piece in _BREAKS.split(words):
-        if len(start) + len(piece.rstrip()) > WIDTH and start.strip():
-            lines.append(start.rstrip())
-            start = "      "
-        start += piece
-    return [*lines, start.rstrip()]
+        if len(lines[-1]) + len(piece.rstrip()) > WIDTH:
+            lines.append("      ")
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]

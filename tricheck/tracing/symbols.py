@@ -43,13 +43,21 @@ class Function:
     formula: Any
 
     def numeric(self, operands: Sequence[Any]) -> Any:
-        """The value for mpmath numbers, in the working precision; NaN where there is no real one."""
+        """The value for mpmath numbers, in the working precision; NaN where there is no real one.
+
+        Raises
+        ------
+        TraceError
+            When mpmath does not know a function of sympy's.
+        """
         if not self._is_arithmetic and any(map(_is_huge, operands)):
             return mpmath.nan
         try:
-            value = mpmath.mpmathify(self._compiled(*operands))
+            value = +mpmath.mpmathify(self._compiled(*operands))  # a constant such as pi, rounded
         except (ArithmeticError, ValueError):
             return mpmath.nan
+        except (NameError, NotImplementedError, TypeError) as error:
+            raise TraceError(f"sympy's {self.formula} has no value in mpmath ({error})") from error
         return value if isinstance(value, mpmath.mpf) else mpmath.nan
 
     def symbolic(self, operands: Sequence[Any]) -> Any:
@@ -152,7 +160,11 @@ class Symbol:
             return float(self.value)
         raise TraceError("a symbol was turned into a number, which cuts its path to the parameters")
 
-    __int__ = __index__ = __complex__ = __float__
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def __complex__(self) -> complex:
+        return complex(float(self))
 
     def __repr__(self) -> str:
         return repr(float(self.value))
@@ -190,12 +202,14 @@ def step(made: Operation, value: Any, *operands: Any) -> Any:
     tape = next(running, None)
     if tape is None:
         return value
-    return Symbol(tape, value, made, tuple(map(_without_past, operands)))
+    return Symbol(tape, value, made, tuple(map(_operand, operands)))
 
 
-def _without_past(operand: Any) -> Any:
-    ended = isinstance(operand, Symbol) and operand.tape is None
-    return operand.value if ended else operand
+def _operand(value: Any) -> Any:
+    """A symbol of this run as it is; all else as a plain number of Python's."""
+    if isinstance(value, Symbol):
+        return value if value.tape is not None else float(value.value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _value_of(number: Any) -> Any:
