@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
 import tricheck
 from tests.calibration.__main__ import table
+from tricheck.cli import main
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -42,6 +46,14 @@ def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
                 value()
             if isinstance(value, tricheck.Model):
                 assert tricheck.check(value).verdict is tricheck.Verdict.AGREE
+
+
+def test_the_command_that_shows_a_formula_prints_what_the_readme_shows() -> None:
+    [i] = [i for i, (_, text) in enumerate(BLOCKS) if "tricheck formula" in text]
+    arguments = shlex.split(BLOCKS[i][1])[1:]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert shape_of(result.output) == shape_of(BLOCKS[i + 1][1])
 
 
 def test_the_calibration_table_has_a_row_for_every_class() -> None:
