@@ -735,3 +735,38 @@ def test_an_absent_framework_names_its_extra(name: str) -> None:
 def test_a_rewrite_that_is_no_function_is_refused(name: str) -> None:
     with pytest.raises(ModelError, match=rf"{name}\(loss\) got a str"):
         getattr(tricheck, name)("loss")
+
+
+def test_the_reference_that_auto_took_is_not_blamed_before_others_are_heard() -> None:
+    def loss(w: Array) -> Any:
+        # eval reads text that no run watches
+        return np.sum(w**2) + eval("[" + str(w[0]) + "]")[0] ** 2
+
+    def gradient(w: Array) -> Array:
+        return 2 * w + np.array([2 * w[0], 0.0])
+
+    report = tricheck.check(loss, gradient, np.array([1.0, 2.0]))
+    assert report.verdict is Verdict.AGREE, str(report)
+    named = tricheck.check(loss, gradient, np.array([1.0, 2.0]), reference="autograd")
+    assert named.verdict is Verdict.REFERENCE
+
+
+def test_a_reference_that_is_wrong_elsewhere_shields_no_backprop() -> None:
+    p = {"W": np.array([1.0, -2.0]), "b": np.array([0.5, 3.0])}
+    report = tricheck.check(
+        lambda p: np.sum(p["W"] ** 2) + np.sum(p["b"] ** 3),
+        lambda p: {"W": 2 * p["W"], "b": -3 * p["b"] ** 2},
+        p,
+        reference=lambda p: {"W": 0.2 * p["W"], "b": 0.3 * p["b"] ** 2},
+    )
+    assert report.verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["W"].verdict is Verdict.REFERENCE
+    assert report.parameters["b"].verdict is Verdict.BACKPROP
+    assert "wrong throughout (reference): W" in str(report)
+
+
+def test_a_formula_of_a_cut_path_is_refused() -> None:
+    loss = lambda w: np.sum(w**2) + eval(str(w[0])) ** 2  # noqa: E731
+    report = tricheck.check(loss, lambda w: 2 * w, np.array([1.0, 2.0]))
+    with pytest.raises(TraceError, match="slope of the loss"):
+        report.formula("params", 0)

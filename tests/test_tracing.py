@@ -821,6 +821,7 @@ UNTRACEABLE: dict[str, tuple[Function, str]] = {
     ),
     "lstsq": (lambda w: np.linalg.lstsq(A, w[:3], rcond=None)[0], "lstsq"),
     "qr": (lambda w: np.linalg.qr(w.reshape(2, 2))[1], "qr"),
+    "a part through text": (lambda w: w**2 + float(f"{w[0]:.17g}") ** 2, "text"),
     "text and back": (lambda w: np.array([float(str(z)) for z in w]), ""),
     "swallowed": (swallowing, "struct.pack"),
     "pickled": (lambda w: pickle.loads(pickle.dumps(w)), "pickle"),

@@ -10,6 +10,7 @@ from tricheck.calls import Calls
 from tricheck.errors import TraceError
 from tricheck.model import Model
 from tricheck.parameters import FloatArray, Index, Parameters
+from tricheck.sources.cut import contradicts
 from tricheck.sources.sympy import recorded
 
 if TYPE_CHECKING:
@@ -102,9 +103,15 @@ def formula(
         values = calls.parameters.values if point is None else point
         try:
             recording = recorded(calls, values)
+            formula = _derived(model.title, recording, calls.parameters, values, position)
+            if contradicts(formula.value, position, values, calls):
+                raise TraceError(
+                    f"the formula's value {formula.value:.6g} is not the slope of the loss: the "
+                    "path to the parameter is cut somewhere, by text or another program's data"
+                )
         finally:
             calls.leave_state_at_point()
-    return _derived(model.title, recording, calls.parameters, values, position)
+    return formula
 
 
 def _derived(

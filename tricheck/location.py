@@ -12,11 +12,16 @@ import numpy as np
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # Frames in these packages are machinery; the deepest frame outside them is the user's line.
 _LIBRARIES = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__)))
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__))
+_NAMES = ("numpy", "autograd", "scipy", "sympy", "mpmath", "jax", "torch")
 _MACHINERY = tuple(
     folder + os.sep
     for folder in (
         _PACKAGE,
-        *(os.path.join(_LIBRARIES, name) for name in ("numpy", "autograd", "jax", "torch")),
+        *(
+            os.path.join(_LIBRARIES, name)
+            for name in ("numpy", "autograd", "scipy", "sympy", "mpmath", "jax", "torch")
+        ),
     )
 )
 
@@ -38,11 +43,17 @@ def calling_line() -> str | None:
 
 
 def _innermost(frames: traceback.StackSummary) -> str | None:
-    theirs = [f for f in frames if not os.path.abspath(f.filename).startswith(_MACHINERY)]
+    theirs = [f for f in frames if not _is_machinery(os.path.abspath(f.filename))]
     if not theirs:
         return None
     frame = theirs[-1]
     return f"{os.path.basename(frame.filename)}:{frame.lineno} ({frame.name}): {frame.line}"
+
+
+def _is_machinery(path: str) -> bool:
+    installed = path.startswith((_LIBRARIES + os.sep, _STANDARD + os.sep))
+    standard = installed and "site-packages" not in path
+    return standard or path.startswith(_MACHINERY)
 
 
 def defined_at(function: Any) -> str:

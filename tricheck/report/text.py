@@ -171,11 +171,13 @@ def _worst_entries(report: Report) -> Iterator[Line]:
     for parameter in sorted(chosen, key=_excess, reverse=True)[:shown]:
         yield from _wrapped(_entry(parameter), indent=2, hanging=4)
     wrong = [p for p in parameters if p.wrong]
-    whole = [p.name for p in wrong if len(p.wrong) == math.prod(p.shape)]
-    if whole:
-        yield from _wrapped(f"wrong throughout: {', '.join(whole)}", indent=2)
+    whole = [p for p in wrong if len(p.wrong) == math.prod(p.shape)]
+    for verdict in dict.fromkeys(p.verdict for p in whole):
+        names = ", ".join(p.name for p in whole if p.verdict is verdict)
+        who = "" if verdict is report.verdict else f" ({verdict})"
+        yield from _wrapped(f"wrong throughout{who}: {names}", indent=2)
     for parameter in wrong:
-        if parameter.name not in whole:
+        if parameter not in whole:
             yield from _wrapped(_wrong(parameter), indent=2)
     yield []
 

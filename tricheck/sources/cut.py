@@ -43,6 +43,19 @@ def cut_parameters(estimate: Estimate, calls: Calls, noise: Noise, seed: int) ->
     ]
 
 
+def contradicts(derivative: float, position: int, point: FloatArray, calls: Calls) -> bool:
+    """Whether the loss has a slope along one entry, and clearly another one than a derivative."""
+    line = np.zeros(calls.parameters.size)
+    line[position] = lengths(calls.parameters)[position]
+    slopes = [
+        (_loss(calls, point + step * line) - _loss(calls, point - step * line))
+        / (2.0 * step * line[position])
+        for step in (_WIDE, _NARROW)
+    ]
+    settled = slopes[1] != 0.0 and abs(slopes[0] - slopes[1]) < 1e-3 * abs(slopes[1])
+    return bool(settled and abs(derivative - slopes[1]) > 1e-2 * abs(slopes[1]))
+
+
 def _has_slope(leaf: Leaf, dead: BoolArray, calls: Calls, noise: Noise, seed: int) -> bool:
     """Whether the loss has a slope along a random line through a leaf's dead entries.
 

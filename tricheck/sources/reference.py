@@ -124,12 +124,17 @@ def _named(name: str, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimat
     return estimate
 
 
+def others(calls: Calls, noise: Noise, seed: int) -> list[ReferenceEstimate]:
+    """What ``"auto"`` also hears when its first choice stands alone against the other sources."""
+    return [e for name in _AUTO[1:] for e in _first_that_works(calls, noise, seed, (name,))[0]]
+
+
 def _first_that_works(
-    calls: Calls, noise: Noise, seed: int
+    calls: Calls, noise: Noise, seed: int, names: tuple[str, ...] = _AUTO
 ) -> tuple[list[ReferenceEstimate], list[Finding]]:
     passed: list[Finding] = []
     reasons = []
-    for name in _AUTO:
+    for name in names:
         try:
             estimate = _named(name, calls, noise, seed)
         except TraceError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.tracing.lookup import Replacements
+from tricheck.tracing.numbers import number_type
 from tricheck.tracing.tape import current
 from tricheck.tracing.traced import (
     assembled,
@@ -185,40 +186,18 @@ replacement(np.c_)(_Rows(np.c_, lambda parts: np.column_stack([np.atleast_1d(p) 
 # --- Python's numbers -----------------------------------------------------------------------------
 
 
-def _number_type(original: type) -> type:
-    """A number type that leaves a traced number as it is, and is the original otherwise."""
-
-    class Meta(type):
-        def __instancecheck__(cls, value: Any) -> bool:
-            return isinstance(value, original)
-
-        def __subclasscheck__(cls, kind: type) -> bool:
-            return issubclass(kind, original)
-
-        def __eq__(cls, other: object) -> bool:
-            return other is original or other is cls
-
-        def __hash__(cls) -> int:
-            return hash(original)
-
-    class Number(original, metaclass=Meta):  # type: ignore[misc]
-        dtype = np.dtype(original)
-
-        def __new__(cls, value: Any = 0, *args: Any) -> Any:
-            value = collected(value)
-            if args and holds_trace([value, *args]):  # complex(real, imaginary)
-                return value + 1j * args[0]
-            if is_active(value):
-                number = np.reshape(value, ())[()] if value.ndim else value[()]
-                return number.astype(np.dtype(original))
-            return original(plain(value), *args)
-
-    Number.__name__ = original.__name__
-    return Number
+def _read(original: type, *args: Any) -> Any:
+    numbers = [collected(arg) for arg in args]
+    if not holds_trace(numbers):
+        return original(*map(plain, numbers))
+    if len(numbers) == 2:  # complex(real, imaginary)
+        return numbers[0] + 1j * numbers[1]
+    value = np.reshape(numbers[0], ())[()] if numbers[0].ndim else numbers[0][()]
+    return value.astype(np.dtype(original))
 
 
 for _type in (float, np.float64, np.float32, np.longdouble, complex, np.complex128):
-    replacement(_type)(_number_type(_type))
+    replacement(_type)(number_type(_type, _read))
 
 
 # --- math -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from tricheck.tracing.numbers import watching_texts
 from tricheck.tracing.tape import current
 
 _MACHINERY = sys.stdlib_module_names | {
@@ -98,7 +99,8 @@ def substituted(
     try:
         with _swaps.lock:
             walk.visit(function)
-        yield
+        with watching_texts():
+            yield
     finally:
         with _swaps.lock:
             for key in reversed(walk.keys):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.tracing.lookup import Replacements
+from tricheck.tracing.numbers import number_type
 from tricheck.tracing.symbols import FUNCTIONS, Symbol, logaddexp
 
 replaced = Replacements({"numpy", "math"})
@@ -77,3 +78,14 @@ def _logaddexp(x1: Any, x2: Any, *args: Any, **kwargs: Any) -> Any:
     if object not in (np.asarray(x1).dtype, np.asarray(x2).dtype):
         return np.logaddexp(x1, x2, *args, **kwargs)
     return np.frompyfunc(logaddexp, 2, 1)(x1, x2)
+
+
+def _read(original: type, *args: Any) -> Any:
+    if len(args) != 1:
+        return NotImplemented
+    number = args[0].item() if isinstance(args[0], np.ndarray) and args[0].size == 1 else args[0]
+    return number if isinstance(number, Symbol) else NotImplemented
+
+
+for _type in (float, np.float64, np.longdouble):
+    replacement(_type)(number_type(_type, _read))

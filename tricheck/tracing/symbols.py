@@ -22,6 +22,7 @@ import sympy
 from tricheck.errors import TraceError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray
+from tricheck.tracing.numbers import said
 
 MOST_STEPS = 100_000
 # Beyond this power of two no function is evaluated: the exponential of a number far outside
@@ -167,10 +168,10 @@ class Symbol:
         return complex(float(self))
 
     def __repr__(self) -> str:
-        return repr(float(self.value))
+        return said(repr(float(self.value)))
 
     def __format__(self, spec: str) -> str:
-        return format(float(self.value), spec)
+        return said(format(float(self.value), spec))
 
     def __pos__(self) -> Symbol:
         return self

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.errors import TraceError
+from tricheck.tracing.numbers import said
 from tricheck.tracing.tape import Place, Storage, View, current
 
 Rule = Callable[..., Any]
@@ -177,13 +178,13 @@ class Traced:
         return bool(self.value)
 
     def __repr__(self) -> str:
-        return repr(self.value)
+        return said(repr(self.value))
 
     def __str__(self) -> str:
-        return str(self.value)
+        return said(str(self.value))
 
     def __format__(self, spec: str) -> str:
-        return format(self.value, spec)
+        return said(format(self.value, spec))
 
     def __getitem__(self, index: Any) -> Any:
         index = plain_index(index)
