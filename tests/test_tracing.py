@@ -588,6 +588,23 @@ def in_threads(w: Array) -> Any:
         return sum(pool.map(lambda z: np.exp(z) * 1.0, [w, w]))
 
 
+THETA = np.zeros(4)
+HALVES = THETA[:2], THETA[2:]
+
+
+def aliased(w: Array) -> Any:
+    THETA[:] = w
+    return np.sum(HALVES[0] ** 2) + np.sum(HALVES[1] ** 3)
+
+
+def keyword_buffers(w: Array) -> Any:
+    b, total = np.ones(4), 0.0
+    for k in (2.0, 3.0):
+        b[0] = k
+        total = total + np.dot(a=w, b=b) ** 2
+    return total
+
+
 def local_import(w: Array) -> Any:
     import math as m
 
@@ -759,6 +776,10 @@ REAL: dict[str, tuple[Function, Array]] = {
     "logsumexp by hand": (
         lambda w: np.log(np.sum(np.exp(w - w.max(1, keepdims=True)), 1)) + w.max(1), MN
     ),
+    "views of the user's own memory": (aliased, V),
+    "keyword buffers changed after use": (keyword_buffers, V),
+    "append to an empty list": (lambda w: np.append([], np.hstack([[], w, w**2])), V),
+    "linspace of arrays": (lambda w: np.linspace(0.0, w, 3), V),
     "another thread": (in_threads, V),
     "max pooling": (lambda w: np.array([[w[i : i + 2, j : j + 2].max() for j in range(2)]
                                         for i in range(2)]), M),
@@ -788,13 +809,8 @@ def swallowing(w: Array) -> Any:
         return w[0] ** 2
 
 
-THETA = np.zeros(4)
-HALVES = THETA[:2], THETA[2:]
-
-
-def aliased(w: Array) -> Any:
-    THETA[:] = w
-    return np.sum(HALVES[0] ** 2) + np.sum(HALVES[1] ** 3)
+def strided_by_default(w: Array, strided: Any = np.lib.stride_tricks.as_strided) -> Any:
+    return strided((w * w)[1:], shape=(2, 2), strides=(-8, 8))
 
 
 UNTRACEABLE: dict[str, tuple[Function, str]] = {
@@ -809,7 +825,15 @@ UNTRACEABLE: dict[str, tuple[Function, str]] = {
         lambda w: np.lib.stride_tricks.as_strided(w, (3, 2), w.strides * 2),
         "as_strided",
     ),
-    "aliases of the user's own": (aliased, "views of"),
+    "as_strided as a default": (strided_by_default, "as_strided"),
+    "write through a copied flat": (
+        lambda w: [o := (w * 1.0).reshape(2, 2), o.T.flat.__setitem__(1, w[0]), o][-1],
+        "views of",
+    ),
+    "write into an imaginary part": (
+        lambda w: [z := w * (1 + 1j), z.imag.__setitem__(0, 0.0), np.abs(z)][-1],
+        "views of",
+    ),
     "histogram weights": (lambda w: np.histogram(V, weights=w)[0], "histogram"),
     "write beside a read-only view": (
         lambda w: [o := w * 1.0, d := np.broadcast_to(o, (2, 4)), o.fill(w[0]), d][-1],

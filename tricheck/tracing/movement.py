@@ -130,7 +130,8 @@ class _Numbering:
         if not np.any(origin):
             return wrap(value)
         shapes = [parent.shape for parent in self.parents]
-        flat, total = np.reshape(origin, -1), self._starts[-1]
+        # An empty list among the arguments makes positions floats.
+        flat, total = np.reshape(origin, -1).astype(np.int64), self._starts[-1]
 
         def scatter(gradient: Any) -> Any:
             weights = np.reshape(gradient, -1)
@@ -153,6 +154,7 @@ for _name, _moved in _MOVED.items():
         RULES[getattr(np, _name)] = partial(move, getattr(np, _name), _moved)
         ALWAYS.add(getattr(np, _name))
 SEQUENCES.update(getattr(np, name) for name in _LISTS if hasattr(np, name))
+ALWAYS.add(np.lib.stride_tricks.sliding_window_view)
 RULES[np.lib.stride_tricks.sliding_window_view] = partial(
     move, np.lib.stride_tricks.sliding_window_view, _FIRST
 )

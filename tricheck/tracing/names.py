@@ -60,6 +60,7 @@ def _made_of_traced(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
     share = np.linspace(0.0, 1.0, num, endpoint=endpoint)
+    share = share.reshape(-1, *(1,) * max(np.ndim(start), np.ndim(stop)))
     return start * (1.0 - share) + stop * share
 
 

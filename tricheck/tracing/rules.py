@@ -102,7 +102,7 @@ def _positional(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Traced keyword arguments moved to their positions: the rule book sees only positions."""
-    if not any(map(holds_trace, kwargs.values())):
+    if not kwargs or isinstance(function, np.ufunc):
         return args, kwargs
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)

@@ -294,11 +294,18 @@ def _tidy(
         if isinstance(contents, Mapping) and key not in contents:
             continue
         value = contents[key]
-        plain = restore(value)
+        plain = _restored(value, restore)
         if plain is not value:
             _assign(holder, key, plain)
         elif type(value) in (dict, list) and depth and len(value) <= _MOST_ENTRIES:
             _tidy(value, None, restore, depth - 1)
+
+
+def _restored(value: Any, restore: Callable[[Any], Any]) -> Any:
+    if type(value) is not tuple:
+        return restore(value)
+    parts = tuple(_restored(part, restore) for part in value)
+    return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
 
 
 def _assign(holder: Any, key: Any, value: Any) -> None:

@@ -145,6 +145,7 @@ class Tape:
         self._jitter = jitter
         self._steps: list[Step] = []
         self._storages: list[Storage] = []
+        self.stand_ins: dict[int, Storage] = {}  # of the user's arrays, by their memory's owner
         self.failure: TraceError | None = None
 
     def fail(self, reason: str) -> TraceError:

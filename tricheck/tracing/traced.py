@@ -83,6 +83,10 @@ class Traced:
         if not self.active:
             array = np.asarray(self.value, dtype=dtype)
             return array.copy() if copy else array
+        if sys._getframe(1).f_code.co_name == "as_strided":  # would read memory that is not there
+            raise self._cut(
+                "as_strided reads memory by strides, which a trace has not: slice instead"
+            )
         if dtype in (None, object) and self.size <= _MOST_OBJECTS:
             # Compiled code that handles objects goes on with numbers that remember.
             entries = np.empty(self.shape, dtype=object)
@@ -157,7 +161,14 @@ class Traced:
     mT = property(lambda self: np.swapaxes(self, -1, -2))  # noqa: N815  # NumPy's name
     real = property(lambda self: np.real(self), lambda self, value: self._set_real(value))
     imag = property(lambda self: np.imag(self), lambda self, value: self._set_imag(value))
-    flat = property(lambda self: np.reshape(self, -1))
+
+    @property
+    def flat(self) -> Any:
+        """The entries in a row; a copy of them, which is not written to, where no view serves."""
+        row: Any = np.reshape(self, -1)
+        if is_traced(row) and row.storage is not self.storage:
+            row.storage.show(self.storage)
+        return row
 
     def _set_real(self, value: Any) -> None:
         np.real(self)[...] = value
@@ -365,13 +376,17 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     if any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values())):
         if function not in WRITERS:
             args = tuple(map(_kept, args))
+            kwargs = {name: _kept(value) for name, value in kwargs.items()}
         answer = _rule_of(function)(*args, **kwargs)
     elif function in ALWAYS:
         answer = _rule_of(function)(*args, **kwargs)
     else:
         plain_kwargs = {name: plain(value) for name, value in kwargs.items()}
-        answer = wrap(function(*map(plain, args), **plain_kwargs))
-    _mark_aliases(answer, args)
+        value = function(*map(plain, args), **plain_kwargs)
+        answer = wrap(value)
+        for arg in args:
+            if is_traced(arg):
+                _show(answer, value, arg)
     return answer
 
 
@@ -399,18 +414,11 @@ def _kept(value: Any) -> Any:
     return value
 
 
-def _mark_aliases(answer: Any, args: tuple[Any, ...]) -> None:
-    """Results that NumPy makes views of an argument, and that are copies here."""
-    if type(answer) in (list, tuple):
-        for part in answer:
-            _mark_aliases(part, args)
-        return
-    if type(answer) is not Traced or not isinstance(answer.value, np.ndarray):
-        return
-    for arg in args:
-        other = type(arg) is Traced and arg.storage is not answer.storage
-        if other and np.may_share_memory(answer.value, arg.value):
-            answer.storage.show(arg.storage)
+def _show(answer: Any, value: Any, arg: Traced) -> None:
+    """Remember a result that NumPy makes a view of an argument, and that is a copy here."""
+    other = type(answer) is Traced and answer.storage is not arg.storage
+    if other and isinstance(value, np.ndarray) and np.may_share_memory(value, arg.value):
+        answer.storage.show(arg.storage)
 
 
 def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None:
@@ -447,7 +455,10 @@ def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
         storages = tape.computed_many([tape.jittered(part) for part in value], places, vjp)
         parts = [Traced(storage) for storage in storages]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    return Traced(tape.computed(tape.jittered(value), places, vjp))
+    answer = Traced(tape.computed(tape.jittered(value), places, vjp))
+    for parent in parents:
+        _show(answer, value, parent)
+    return answer
 
 
 def failure(reason: str) -> TraceError:
@@ -466,11 +477,31 @@ _theirs: weakref.WeakSet[Storage] = weakref.WeakSet()
 
 
 def stand_in(value: Any) -> Traced:
-    """A stand-in for an array that the user's code holds."""
-    traced = constant(value)
-    _theirs.add(traced.storage)
-    traced.storage.origin = value
-    return traced
+    """A stand-in for an array that the user's code holds; views of one memory stay so."""
+    tape = current()
+    root = value if value.base is None else value.base
+    sound = type(root) is np.ndarray and root.flags.forc and root.dtype == value.dtype
+    if tape is None or not sound:
+        root = value
+    view = () if root is value else (_placed(value, root),)
+    storage = tape.stand_ins.get(id(root)) if tape is not None else None
+    if storage is None:
+        storage = Storage(root)
+        storage.origin = root
+        _theirs.add(storage)
+        if tape is not None:
+            tape.stand_ins[id(root)] = storage
+    return Traced(storage, view)
+
+
+def _placed(value: Any, root: Any) -> Callable[[Any], Any]:
+    """The same view of other memory that is laid out like the root."""
+    start = value.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+
+    def look(whole: Any) -> Any:
+        return np.ndarray(value.shape, whole.dtype, whole, start, value.strides)
+
+    return look
 
 
 def left_behind(value: Any) -> Any:
