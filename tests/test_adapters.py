@@ -819,3 +819,18 @@ def test_sweeps_take_adapted_models() -> None:
     assert abs(swept.backprop - swept.derivative) <= swept.bound
     assert swept.model == "Locked"
     assert picture(net) == before
+
+
+def test_a_bound_method_is_told_from_its_function() -> None:
+    class Net:
+        def __init__(self) -> None:
+            self.w = np.ones(2)
+
+        def loss(self) -> Any:
+            return np.sum(self.w**2)
+
+    net = Net()
+    with pytest.raises(ModelError, match=r"pass Net\.loss"):
+        Model.from_object(net, ["w"], net.loss, lambda o: {"w": 2 * o.w})
+    report = tricheck.check(Model.from_object(net, ["w"], Net.loss, lambda o: {"w": 2 * o.w}))
+    assert report.verdict is Verdict.AGREE

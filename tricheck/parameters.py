@@ -184,7 +184,10 @@ class Parameters:
         """
         names = [leaf.name for leaf in self.leaves]
         if name not in names:
-            raise ModelError(f"there is no parameter {name!r}: the model has {', '.join(names)}")
+            entry = "; an entry's index is given beside the name" if "[" in str(name) else ""
+            raise ModelError(
+                f"there is no parameter {name!r}: the model has {', '.join(names)}{entry}"
+            )
         leaf = self.leaves[names.index(name)]
         place = index if isinstance(index, tuple | list) else (index,)
         try:
@@ -195,7 +198,8 @@ class Parameters:
             fits = False
         if not fits:
             raise ModelError(
-                f"index is {index!r}, expected one entry of {name!r}, whose shape is {leaf.shape}"
+                f"index is {index!r}, expected one entry of {name!r}, whose shape is {leaf.shape}: "
+                f"{leaf.name}{list(leaf.index(0))} is its first"
             )
         return leaf, leaf.start + offset
 

@@ -36,6 +36,12 @@ def from_object(
             raise ModelError(
                 f"{role} is a {type(function).__name__}, expected a function {role}(obj, *args)"
             )
+        if getattr(function, "__self__", None) is obj:
+            raise ModelError(
+                f"{role} is the bound method {function.__name__} of the object itself, expected a "
+                f"function {role}(obj, *args), for it is called with copies too: pass "
+                f"{type(obj).__name__}.{function.__name__}"
+            )
     subject = Subject(obj, _paths(parameters), loss, gradient)
     return ObjectModel(
         subject.loss, subject.gradient, subject.values(), args, {}, name, subject=subject

@@ -280,6 +280,8 @@ def _next(report: Report) -> str:
     if report.verdict is Verdict.AGREE and report.blind_spots:
         return "Nothing to mend here; check at another point for what is blind at this one."
     causes = {finding.cause for finding in report.findings}
+    if report.verdict is Verdict.AGREE and Cause.DIFFERENT_LOSS in causes:
+        return "Nothing to mend in backprop; mend the reference's loss."
     if report.verdict is Verdict.INCONCLUSIVE and Cause.NONDETERMINISTIC in causes:
         return "Make the loss deterministic: seed its random generator inside it. Then check again."
     if report.verdict is Verdict.INCONCLUSIVE and report.step is not None:
