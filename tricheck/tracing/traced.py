@@ -509,6 +509,8 @@ def left_behind(value: Any) -> Any:
     if type(value) is not Traced:
         return value
     mine = value.storage
+    if mine.tape is not None and mine.tape is not current():
+        return value  # another thread's run still needs it
     # A stand-in that was never written to stands for the very array it was made of.
     if mine.origin is not None and not value.view and mine.value is mine.origin:
         return mine.origin
