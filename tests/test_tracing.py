@@ -928,6 +928,19 @@ def test_state_that_the_run_moves_about_ends_as_plain_arrays() -> None:
     assert [type(value) for value in left] == [np.ndarray] * 6
 
 
+def test_data_leads_to_the_trace_through_its_own_method() -> None:
+    """In one step, not number by number."""
+    inputs, kinds = X.copy(), []
+
+    def loss(w: Array) -> Any:
+        z = inputs.dot(w)
+        kinds.append(z.dtype)
+        return np.sum(z**2)
+
+    traced(loss, M)
+    assert kinds[0] == np.float64
+
+
 def test_a_recurrent_buffer_is_not_copied_at_every_step() -> None:
     def run(w: Array) -> Any:
         h = np.zeros((1000, 100))

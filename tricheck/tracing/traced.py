@@ -283,7 +283,9 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name in _METADATA:
             return getattr(self.value, name)
-        if name in _LEAKS and self.active:
+        if name in _LEAKS and not self.active:
+            return getattr(self.value, name)
+        if name in _LEAKS:
             raise self._cut(f".{name} of a traced array cuts its path to the parameters")
         function = getattr(np, name, None)
         if not name.startswith("_") and isinstance(function, np.ufunc) and self.ndim == 0:
@@ -291,7 +293,7 @@ class Traced:
             return lambda *args: record(function, self, *args)
         if not hasattr(np.ndarray, name) or (name.startswith("_") and self.active):
             raise AttributeError(f"'numpy.ndarray' object has no attribute {name!r}")
-        if not self.active:
+        if function is None and not self.active:
             return getattr(self.value, name)
         if function is None:
             raise self._cut(f".{name} of an array cannot be traced")
