@@ -62,7 +62,8 @@ def check(
         The third source. ``"auto"`` is the first that can be had of ``"autograd"`` (the loss
         traced), ``"sympy"`` (run on symbols), ``"complex-step"`` and ``"longdouble"`` (finite
         differences in extended precision). ``"jax"`` and ``"torch"`` differentiate a loss written
-        in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is handed over.
+        in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is handed over,
+        `tricheck.sympy` one that is written down as an expression.
         A callable is called like `gradient`. Several are compared with each other too, and the
         finite difference settles their disputes. None does without.
     step : float, optional

@@ -8,20 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from tricheck.tracing.registry import ALWAYS, RULES, WRITERS, Rule, rule
 from tricheck.tracing.traced import (
-    ALWAYS,
-    RULES,
-    WRITERS,
-    Rule,
     constant,
     failure,
+    followed,
     holds_trace,
     is_active,
     is_traced,
     plain,
     record,
     result,
-    rule,
     wrap,
     write,
 )
@@ -100,15 +97,9 @@ def _writer(*functions: Any) -> Callable[[Rule], Rule]:
     return rule(*functions)
 
 
-def _mine(target: Any, function: str) -> Any:
-    if not is_traced(target):
-        raise failure(f"np.{function} writes into an array tricheck does not know")
-    return target
-
-
 @_writer(np.copyto)
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    target = _mine(dst, "copyto")
+    target = followed(dst, "np.copyto")
     if where is True:
         target[...] = src
         return
@@ -120,12 +111,12 @@ def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -
 def _fill_diagonal(a: Any, val: Any, **kwargs: Any) -> None:
     chosen = np.zeros(np.shape(plain(a)), dtype=bool)
     np.fill_diagonal(chosen, True, **kwargs)
-    _mine(a, "fill_diagonal")[chosen] = val
+    followed(a, "np.fill_diagonal")[chosen] = val
 
 
 @_writer(np.put_along_axis)
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
-    target = _mine(arr, "put_along_axis")
+    target = followed(arr, "np.put_along_axis")
     positions = np.arange(target.size).reshape(target.shape)
     flat = np.take_along_axis(positions, plain(indices), axis)
     write(target, np.unravel_index(flat, target.shape), values)
@@ -133,7 +124,7 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> No
 
 @_writer(np.putmask)
 def _putmask(a: Any, mask: Any, values: Any) -> None:
-    target, chosen = _mine(a, "putmask"), np.asarray(plain(mask), dtype=bool)
+    target, chosen = followed(a, "np.putmask"), np.asarray(plain(mask), dtype=bool)
     target[chosen] = np.resize(values, target.shape)[chosen]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.tracing.traced import failure, result, rule
+from tricheck.tracing.registry import rule
+from tricheck.tracing.traced import failure, result
 
 Transform = Callable[..., Any]
 

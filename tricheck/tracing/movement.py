@@ -12,19 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.tracing.traced import (
-    ALWAYS,
-    RULES,
-    SEQUENCES,
-    Traced,
-    failure,
-    is_active,
-    is_traced,
-    plain,
-    result,
-    rule,
-    wrap,
-)
+from tricheck.tracing.registry import ALWAYS, RULES, SEQUENCES, rule
+from tricheck.tracing.traced import Traced, failure, is_active, is_traced, plain, result, wrap
 
 # Which arguments hold the numbers that are moved
 _FIRST: tuple[int | str, ...] = (0,)

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.tracing.traced import RULES, is_active, plain, record, result, rule
+from tricheck.tracing.registry import RULES, rule
+from tricheck.tracing.traced import is_active, plain, record, result
 
 _NONE: Any = np._NoValue  # what NumPy's own signatures leave an argument at
-
-
-def _given(**kwargs: Any) -> dict[str, Any]:
-    return {k: v for k, v in kwargs.items() if v is not _NONE and v is not None}
 
 
 def _spread(gradient: Any, shape: tuple[int, ...], axis: Any, keepdims: Any) -> Any:

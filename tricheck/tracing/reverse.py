@@ -13,8 +13,8 @@ from tricheck.calls import read_loss
 from tricheck.errors import TraceError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray, Leaf, Parameters
-from tricheck.tracing import algebra, fourier, movement, reductions, rules, traced, ufuncs  # noqa: F401  # rule files
-from tricheck.tracing.names import replaced
+from tricheck.tracing import algebra, fourier, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
+from tricheck.tracing.stand_ins import left_behind, stand_in
 from tricheck.tracing.substitution import substituted
 from tricheck.tracing.tape import Gradients, Tape, recording
 from tricheck.tracing.traced import Traced, collected, is_traced, plain
@@ -67,7 +67,7 @@ def value_and_gradient(
             return Traced(roots[-1])
 
         try:
-            with substituted((loss, *arguments), stand_in, traced.left_behind):
+            with substituted((loss, *arguments), stand_in, left_behind):
                 args, kwargs = _stood_in(arguments)
                 end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
         except Exception as error:
@@ -99,13 +99,6 @@ def _stood_in(value: Any) -> Any:
     if type(value) is dict:
         return {key: _stood_in(part) for key, part in value.items()}
     return stand_in(value)
-
-
-def stand_in(value: Any) -> Any:
-    """What user code sees in place of a value during a run."""
-    if type(value) is np.ndarray and value.dtype.kind in "fciub":
-        return traced.stand_in(value)
-    return replaced(value)
 
 
 def _told(failure: TraceError | None, error: Exception) -> str:

@@ -13,18 +13,8 @@ import scipy.signal
 import scipy.special as special
 
 from tricheck.tracing.names import replaced, replacement
-from tricheck.tracing.traced import (
-    RULES,
-    Rule,
-    constant,
-    failure,
-    holds_trace,
-    is_traced,
-    plain,
-    result,
-    rule,
-    wrap,
-)
+from tricheck.tracing.registry import RULES, Rule, rule
+from tricheck.tracing.traced import constant, failure, holds_trace, is_traced, plain, result, wrap
 
 _ROOT_PI = float(np.sqrt(np.pi))
 

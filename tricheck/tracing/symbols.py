@@ -57,7 +57,7 @@ class Function:
             value = +mpmath.mpmathify(self._compiled(*operands))  # a constant such as pi, rounded
         except (ArithmeticError, ValueError):
             return mpmath.nan
-        except (NameError, NotImplementedError, TypeError) as error:
+        except (NameError, NotImplementedError, TypeError) as error:  # mpmath's ways to say so
             raise TraceError(f"sympy's {self.formula} has no value in mpmath ({error})") from error
         return value if isinstance(value, mpmath.mpf) else mpmath.nan
 

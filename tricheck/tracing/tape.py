@@ -41,7 +41,7 @@ class Storage:
         Memory that NumPy would make this a view of, and its writes when this was copied from it.
     """
 
-    __slots__ = ("__weakref__", "origin", "shared", "shows", "tape", "value", "writes")
+    __slots__ = ("origin", "shared", "shows", "tape", "value", "writes")
 
     def __init__(self, value: Any, tape: Tape | None = None) -> None:
         if isinstance(value, np.ndarray) and not value.flags.forc:
@@ -57,6 +57,17 @@ class Storage:
     def stale(self) -> bool:
         """Whether what it shows has been written to since."""
         return self.shows is not None and self.shows[0].writes != self.shows[1]
+
+    def has_aliases(self, tape: Tape | None) -> bool:
+        """Whether the user's code holds the same memory under another name in a run."""
+        return (
+            self.origin is not None
+            and tape is not None
+            and any(
+                other is not self and np.may_share_memory(other.origin, self.origin)
+                for other in tape.stand_ins.values()
+            )
+        )
 
     def show(self, other: Storage) -> None:
         """Remember that NumPy would make this a view of other memory."""

@@ -8,7 +8,6 @@ parameters. It wraps; neither NumPy nor the rules' library is changed.
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,34 +15,12 @@ import numpy as np
 
 from tricheck.errors import TraceError
 from tricheck.tracing.numbers import said
+from tricheck.tracing.registry import ALWAYS, RULES, SEQUENCES, WRITERS, Rule, name_of, rule_of
 from tricheck.tracing.tape import Place, Storage, View, current
-
-Rule = Callable[..., Any]
-
-# NumPy functions with a rule of tricheck's own; the rule files fill it
-RULES: dict[Any, Rule] = {}
-# Those that take lists of arrays; lists elsewhere are arrays written out
-SEQUENCES: set[Any] = set()
-# Those that write into an argument
-WRITERS: set[Any] = set()
-# Those whose rule is wanted for constant arrays too: they write into one, or make a view of it
-ALWAYS: set[Any] = set()
-# Asked in order for a function without one: a rule, or None
-FINDERS: list[Callable[[Any], Rule | None]] = []
 
 _MOST_OBJECTS = 10_000  # scalars that an array may fall apart into
 _METADATA = frozenset({"nbytes", "itemsize", "strides", "flags"})
 _LEAKS = frozenset({"data", "ctypes", "tobytes", "tofile", "dump", "dumps", "view", "base"})
-
-
-def rule(*functions: Any) -> Callable[[Rule], Rule]:
-    """Register the decorated function as the rule of some NumPy functions."""
-
-    def register(own: Rule) -> Rule:
-        RULES.update(dict.fromkeys(functions, own))
-        return own
-
-    return register
 
 
 class Traced:
@@ -369,9 +346,7 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Apply a NumPy function to traced arrays, and keep the way back."""
     out = kwargs.pop("out", None)
     if out is not None:
-        if not is_traced(out):
-            raise failure(f"{name_of(function)}(out=...) writes into an array not known here")
-        out[...] = record(function, *args, **kwargs)
+        followed(out, f"{name_of(function)}(out=...)")[...] = record(function, *args, **kwargs)
         return out
     args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
     kwargs = {name: collected(value) for name, value in kwargs.items()}
@@ -393,9 +368,7 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _rule_of(function: Any) -> Rule:
-    own = RULES.get(function)
-    if own is None:
-        own = next((found for finder in FINDERS if (found := finder(function))), None)
+    own = rule_of(function)
     if own is None:
         raise failure(f"{name_of(function)} has no derivative rule")
     return own
@@ -427,7 +400,7 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
     """Assign (or, with `adds`, ``np.add.at``) into a traced array."""
     value = assembled(value)
     storage = target.storage
-    if storage.shows is not None or _stands_beside(storage):
+    if storage.shows is not None or storage.has_aliases(current()):
         raise failure("a write into an array that other arrays are views of cannot be traced")
     storage.writes += 1
     if storage.shared and isinstance(storage.value, np.ndarray):
@@ -463,6 +436,16 @@ def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
     return answer
 
 
+def followed(target: Any, function: str) -> Traced:
+    """An array that a function writes into, if its writes can be followed."""
+    if type(target) is Traced:
+        return target
+    raise failure(
+        f"{function} writes into an array that tricheck does not follow: make it by np.zeros or "
+        "np.empty"
+    )
+
+
 def failure(reason: str) -> TraceError:
     """The error to raise where tracing ends; the run fails even if it is swallowed."""
     tape = current()
@@ -472,59 +455,6 @@ def failure(reason: str) -> TraceError:
 def constant(value: Any) -> Traced:
     """A stand-in for a plain array, to be assigned into and to lead ``X.dot(W)`` to the trace."""
     return Traced(Storage(value))
-
-
-# Stand-ins of arrays that the user's code holds: some may be views of the same memory
-_theirs: weakref.WeakSet[Storage] = weakref.WeakSet()
-
-
-def stand_in(value: Any) -> Traced:
-    """A stand-in for an array that the user's code holds; views of one memory stay so."""
-    tape = current()
-    root = value if value.base is None else value.base
-    sound = type(root) is np.ndarray and root.flags.forc and root.dtype == value.dtype
-    if tape is None or not sound:
-        root = value
-    view = () if root is value else (_placed(value, root),)
-    storage = tape.stand_ins.get(id(root)) if tape is not None else None
-    if storage is None:
-        storage = Storage(root)
-        storage.origin = root
-        _theirs.add(storage)
-        if tape is not None:
-            tape.stand_ins[id(root)] = storage
-    return Traced(storage, view)
-
-
-def _placed(value: Any, root: Any) -> Callable[[Any], Any]:
-    """The same view of other memory that is laid out like the root."""
-    start = value.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-
-    def look(whole: Any) -> Any:
-        return np.ndarray(value.shape, whole.dtype, whole, start, value.strides)
-
-    return look
-
-
-def left_behind(value: Any) -> Any:
-    """What a run leaves in the user's objects: their own array back, or the plain value."""
-    if type(value) is not Traced:
-        return value
-    mine = value.storage
-    if mine.tape is not None and mine.tape is not current():
-        return value  # another thread's run still needs it
-    # A stand-in that was never written to stands for the very array it was made of.
-    if mine.origin is not None and not value.view and mine.value is mine.origin:
-        return mine.origin
-    return np.array(value.value)[()] if np.ndim(value.value) else value.value
-
-
-def _stands_beside(storage: Storage) -> bool:
-    """Whether the user's code holds the same memory under another name."""
-    return storage.origin is not None and any(
-        other is not storage and np.may_share_memory(other.origin, storage.origin)
-        for other in list(_theirs)
-    )
 
 
 def wrap(value: Any) -> Any:
@@ -589,10 +519,3 @@ def plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(map(plain_index, index))
     return index.copy() if isinstance(index, np.ndarray) else index
-
-
-def name_of(function: Any) -> str:
-    """A function as users write it."""
-    name = getattr(function, "__name__", str(function))
-    module = str(getattr(function, "__module__", "") or "")
-    return f"{module}.{name}" if module.partition(".")[0] in ("scipy", "math") else f"np.{name}"

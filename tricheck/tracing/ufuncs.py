@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from tricheck.tracing.registry import rule
 from tricheck.tracing.traced import (
     assembled,
     failure,
-    is_traced,
+    followed,
     plain,
     plain_index,
     record,
-    rule,
     write,
 )
 
@@ -40,8 +40,7 @@ def _call(ufunc: Any, *inputs: Any, out: Any = None, where: Any = True, **kw: An
         if where is not True:
             raise failure(f"np.{ufunc.__name__}(where=...) without out leaves entries undefined")
         return record(ufunc, *inputs, **kw)
-    if not is_traced(target):
-        raise failure(f"np.{ufunc.__name__}(out=...) writes into an array tricheck does not know")
+    followed(target, f"np.{ufunc.__name__}(out=...)")
     if where is True:
         target[...] = record(ufunc, *inputs, **kw)
         return target
@@ -77,8 +76,7 @@ def _accumulate(ufunc: Any, array: Any, axis: int = 0, dtype: Any = None, out: A
     if out is None:
         return accumulated
     target = out[0] if isinstance(out, tuple) else out
-    if not is_traced(target):
-        raise failure(f"np.{ufunc.__name__}(out=...) writes into an array tricheck does not know")
+    followed(target, f"np.{ufunc.__name__}(out=...)")
     target[...] = accumulated
     return target
 
@@ -102,8 +100,7 @@ def _outer(ufunc: Any, first: Any, second: Any, **kwargs: Any) -> Any:
 
 
 def _at(ufunc: Any, target: Any, index: Any, value: Any = None) -> None:
-    if not is_traced(target):
-        raise failure(f"np.{ufunc.__name__}.at writes into an array tricheck does not know")
+    followed(target, f"np.{ufunc.__name__}.at")
     if ufunc is np.add:
         write(target, plain_index(index), value, adds=True)
     elif ufunc is np.subtract:
