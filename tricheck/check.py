@@ -248,11 +248,6 @@ def _entry_verdicts(
     evidence: Evidence, facts: Facts[BoolArray], convicted: set[str | None]
 ) -> npt.NDArray[np.object_]:
     verdicts = decide_all(facts)
-    if np.any(verdicts == Verdict.REFERENCE):
-        # A reference that is wrong elsewhere shields nobody where all three differ.
-        without = facts._replace(reference=np.zeros_like(facts.reference))
-        open_ones = (verdicts == Verdict.INCONCLUSIVE) & facts.reference & ~facts.trusted
-        verdicts = np.where(open_ones, decide_all(without), verdicts)
     if not evidence.point.spread:
         # A gradient that changes from call to call is wrong, whatever its first answer was.
         verdicts[evidence.unrepeatable & ~facts.vanished] = Verdict.BACKPROP

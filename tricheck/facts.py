@@ -15,8 +15,8 @@ from tricheck.sources.ladder import Kink
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
-# Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
 SLIGHT = 1e-3  # of a parameter's largest entry: more is no matter of a solver's tolerance
+# Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
 _CANCELLED = 2.0**10 * float(np.finfo(np.float64).eps)
 
 

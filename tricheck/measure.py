@@ -125,7 +125,8 @@ def _decisive(evidence: Evidence, disputed: BoolArray) -> list[int]:
     facts = facts_of(evidence)
     verdicts = decide_all(facts)
     alone = disputed | np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
-    alone |= (verdicts == Verdict.BACKPROP) & (~facts.reference | facts.br)
+    unsupported = ~facts.reference | facts.br | ~(facts.fr | facts.trusted)
+    alone |= (verdicts == Verdict.BACKPROP) & unsupported
     decisive: list[int] = []
     for leaf in evidence.parameters.leaves:
         offsets = np.flatnonzero(alone[leaf.place])[:_REMEASURED]

@@ -171,7 +171,20 @@ def _untold(facts: Facts[bool]) -> Verdict:
 
 
 def decide_all(facts: Facts[npt.NDArray[np.bool_]]) -> npt.NDArray[np.object_]:
-    """The verdict on every entry; `facts` holds arrays of shape (size,)."""
+    """The verdict on every entry; `facts` holds arrays of shape (size,).
+
+    A reference that is wrong in some entries shields nobody in those where all three differ.
+    """
+    verdicts = _each(facts)
+    if np.any(verdicts == Verdict.REFERENCE):
+        without = _each(facts._replace(reference=np.zeros_like(facts.reference)))
+        differ = (verdicts == Verdict.INCONCLUSIVE) & facts.reference & ~facts.trusted
+        verdicts = np.where(differ, without, verdicts)
+    return verdicts
+
+
+def _each(facts: Facts[npt.NDArray[np.bool_]]) -> npt.NDArray[np.object_]:
+    """The table's verdicts, entry by entry."""
     columns = [np.asarray(column, dtype=bool) for column in facts]
     codes = np.zeros(columns[0].shape, dtype=np.int64)
     for bit, column in enumerate(columns):

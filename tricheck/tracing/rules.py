@@ -20,16 +20,19 @@ from tricheck.tracing.registry import FINDERS, Rule, name_of
 from tricheck.tracing.traced import failure, holds_trace, is_active, plain, result, wrap
 
 # Piecewise constant: the value counts, the slope is zero
-_FLAT_NAMES = """
-    all allclose any argmax argmin argpartition argsort argwhere around array2string
-    array_equal array_equiv array_repr array_str bitwise_and bitwise_or bitwise_xor can_cast
-    ceil count_nonzero digitize empty_like equal fix flatnonzero floor floor_divide greater
-    greater_equal heaviside invert isclose iscomplex iscomplexobj isfinite isin isinf isnan
-    isneginf isposinf isreal isrealobj isscalar less less_equal lexsort logical_and
-    logical_not logical_or logical_xor may_share_memory min_scalar_type nanargmax nanargmin
-    ndim nonzero not_equal ones_like ravel_multi_index result_type rint round searchsorted
-    shape shares_memory sign signbit size spacing trunc zeros_like
-""".split()
+_FLAT_NAMES = (
+    "all", "allclose", "any", "argmax", "argmin", "argpartition", "argsort", "argwhere",
+    "around", "array2string", "array_equal", "array_equiv", "array_repr", "array_str",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "can_cast", "ceil", "count_nonzero",
+    "digitize", "empty_like", "equal", "fix", "flatnonzero", "floor", "floor_divide",
+    "greater", "greater_equal", "heaviside", "invert", "isclose", "iscomplex", "iscomplexobj",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj",
+    "isscalar", "less", "less_equal", "lexsort", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "may_share_memory", "min_scalar_type", "nanargmax", "nanargmin", "ndim",
+    "nonzero", "not_equal", "ones_like", "ravel_multi_index", "result_type", "rint", "round",
+    "searchsorted", "shape", "shares_memory", "sign", "signbit", "size", "spacing", "trunc",
+    "zeros_like",
+)  # fmt: skip
 _FLAT = {getattr(np, name) for name in _FLAT_NAMES} | {np.linalg.matrix_rank}
 
 
