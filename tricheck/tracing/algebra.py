@@ -165,6 +165,16 @@ def _histogram(a: Any, bins: Any = 10, **options: Any) -> Any:
     return np.histogram(plain(a), bins, **options)
 
 
+@rule(np.dot)
+def _dot(a: Any, b: Any) -> Any:  # names its arguments, which not every NumPy's own signature does
+    return _from_book(np.dot, a, b)
+
+
+@rule(np.inner)
+def _inner(a: Any, b: Any) -> Any:
+    return _from_book(np.inner, a, b)
+
+
 @rule(np.vdot)
 def _vdot(a: Any, b: Any) -> Any:
     return np.dot(np.conj(np.ravel(a)), np.ravel(b))

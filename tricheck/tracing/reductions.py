@@ -120,6 +120,12 @@ _max = rule(np.max)(_extreme(np.maximum, -np.inf))
 _min = rule(np.min)(_extreme(np.minimum, np.inf))
 
 
+@rule(np.ptp)
+def _ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NONE) -> Any:
+    span = _max(a, axis, keepdims=keepdims) - _min(a, axis, keepdims=keepdims)
+    return _into(out, span)
+
+
 @rule(np.mean)
 def _mean(
     a: Any,
