@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import os
+import sys
 import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -40,6 +46,61 @@ def user_line(error: BaseException) -> str | None:
 def calling_line() -> str | None:
     """The same for the frames that are running now."""
     return _innermost(traceback.extract_stack())
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An operation in somebody's code.
+
+    Attributes
+    ----------
+    code : code object
+    line : int
+    offset : int
+        Of the instruction, which tells two operations of one line apart.
+    """
+
+    code: CodeType
+    line: int
+    offset: int
+
+    @property
+    def name(self) -> str:
+        """Like ``model.py:12``."""
+        return f"{os.path.basename(self.code.co_filename)}:{self.line}"
+
+    @property
+    def expression(self) -> str | None:
+        """The operation's own source text; None where there is no source."""
+        position = next(islice(self.code.co_positions(), self.offset // 2, None), None)
+        if position is None or None in position:
+            return None
+        first, last, start, stop = position
+        assert first is not None and last is not None  # for the type checker
+        lines = linecache.getlines(self.code.co_filename)[first - 1 : last]
+        if not lines:
+            return None
+        # columns count bytes; the last line is cut first, for it may be the first too
+        encoded = [line.encode() for line in lines]
+        encoded[-1] = encoded[-1][:stop]
+        encoded[0] = encoded[0][start:]
+        return " ".join(b" ".join(encoded).decode().split())
+
+
+def calling_spots() -> tuple[Spot, ...]:
+    """Where each of the user's frames stands that is running now, the innermost last."""
+    spots = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if _is_theirs(frame.f_code.co_filename):
+            spots.append(Spot(frame.f_code, frame.f_lineno, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(reversed(spots))
+
+
+@lru_cache(maxsize=1024)
+def _is_theirs(filename: str) -> bool:
+    return not _is_machinery(os.path.abspath(filename))
 
 
 def _innermost(frames: traceback.StackSummary) -> str | None:

@@ -16,7 +16,7 @@ from tricheck.parameters import FloatArray, Leaf, Parameters
 from tricheck.tracing import algebra, fourier, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
 from tricheck.tracing.stand_ins import left_behind, stand_in
 from tricheck.tracing.substitution import substituted
-from tricheck.tracing.tape import Gradients, Tape, recording
+from tricheck.tracing.tape import Gradients, Storage, Tape, recording
 from tricheck.tracing.traced import Traced, collected, is_traced, plain
 
 
@@ -56,25 +56,8 @@ def value_and_gradient(
     TraceError
         When an operation cannot be traced; names file, line and operation.
     """
-    if "scipy" in sys.modules:
-        importlib.import_module("tricheck.tracing.scipy")
-    roots: list[Any] = []
     with recording(jitter) as tape:
-
-        def start(leaf: Leaf) -> Traced:
-            block = flat[leaf.place].reshape(leaf.shape).copy()
-            roots.append(tape.storage(block[()] if leaf.scalar else block))
-            return Traced(roots[-1])
-
-        try:
-            with substituted((loss, *arguments), stand_in, left_behind):
-                args, kwargs = _stood_in(arguments)
-                end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
-        except Exception as error:
-            raise TraceError(_told(tape.failure, error)) from error
-        if tape.failure is not None:  # and something in the user's code has swallowed it
-            raise TraceError(_told(tape.failure, tape.failure))
-        value = read_loss(plain(end))
+        end, roots = run(tape, loss, parameters, flat, arguments, read)
         gradient = np.zeros(parameters.size, dtype=flat.dtype)
         if is_traced(end) and end.active:
             gradients = _back(tape, end)
@@ -82,7 +65,42 @@ def value_and_gradient(
                 block = gradients.pop(root)
                 if block is not None:
                     gradient[leaf.place] = np.reshape(block, -1)
-    return value, gradient
+        return read_loss(plain(end)), gradient
+
+
+def run(
+    tape: Tape,
+    loss: Callable[..., Any],
+    parameters: Parameters,
+    flat: FloatArray,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    read: Callable[[Any], Any],
+) -> tuple[Any, list[Storage]]:
+    """The loss, traced if it depends on the parameters, and the memory that they lie in.
+
+    Raises
+    ------
+    TraceError
+        When an operation cannot be traced.
+    """
+    if "scipy" in sys.modules:
+        importlib.import_module("tricheck.tracing.scipy")
+    roots: list[Storage] = []
+
+    def start(leaf: Leaf) -> Traced:
+        block = flat[leaf.place].reshape(leaf.shape).copy()
+        roots.append(tape.storage(block[()] if leaf.scalar else block))
+        return Traced(roots[-1])
+
+    try:
+        with substituted((loss, *arguments), stand_in, left_behind):
+            args, kwargs = _stood_in(arguments)
+            end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
+    except Exception as error:
+        raise TraceError(_told(tape.failure, error)) from error
+    if tape.failure is not None:  # and something in the user's code has swallowed it
+        raise TraceError(_told(tape.failure, tape.failure))
+    return end, roots
 
 
 def _back(tape: Tape, end: Traced) -> Gradients:

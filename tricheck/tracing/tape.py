@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tricheck.errors import TraceError
-from tricheck.location import calling_line
+from tricheck.location import Spot, calling_line, calling_spots
 
 View = tuple[Callable[[Any], Any], ...]
 Vjp = Callable[[Any], Sequence[Any]]
@@ -139,7 +139,175 @@ def _same_shape(expected: tuple[int, ...], gradient: Any) -> None:
         )
 
 
-Step = Callable[[Gradients], None]
+class Note(NamedTuple):
+    """What a step was in the user's code, for those who ask why.
+
+    Attributes
+    ----------
+    function : callable
+    args, kwargs : tuple and dict
+        What it was called with.
+    call : int
+        Steps of one call in the user's code have the same number.
+    spots : tuple of Spot
+        Where the user's frames stood, the innermost last.
+    """
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    call: int
+    spots: tuple[Spot, ...]
+
+
+Parts = Sequence[tuple["Place", Any]]
+# What goes back in place of the right parts, from what came, the step, and a way to the right ones
+Edit = Callable[[Any, "Step", Callable[[Any], Parts]], Parts]
+
+
+class Step:
+    """One thing that a run did, and how gradients go back through it.
+
+    Attributes
+    ----------
+    outs : sequence of Storage
+        The memory that it made or wrote to.
+    places : sequence of Place
+        The memory that depends on the parameters and that it read.
+    note : Note or None
+    value : ndarray or NumPy scalar
+        The (first) result, where the step has a note.
+    """
+
+    __slots__ = ("note", "outs", "places", "value")
+
+    def __init__(self, outs: Sequence[Storage], places: Sequence[Place]) -> None:
+        self.outs = outs
+        self.places = places
+        self.note: Note | None = None
+        self.value: Any = None
+
+    def came(self, gradients: Gradients) -> Any:
+        """The gradient of what it made; None where nothing depends on that."""
+        raise NotImplementedError
+
+    def parts(self, gradient: Any) -> Parts:
+        """What goes back to each place that it read."""
+        raise NotImplementedError
+
+    def undo(self, gradients: Gradients, edit: Edit | None = None) -> None:
+        """Send the gradient back; an edit says what goes back instead of the right parts."""
+        gradient = self.came(gradients)
+        if gradient is None:
+            return
+        parts = self.parts(gradient) if edit is None else edit(gradient, self, self.parts)
+        for place, part in parts:
+            if part is not None:
+                gradients.add(place, part)
+
+
+class Computed(Step):
+    """A result, and how its gradient goes back to where it came from."""
+
+    __slots__ = ("vjp",)
+
+    def __init__(self, out: Storage, places: Sequence[Place], vjp: Vjp) -> None:
+        super().__init__((out,), places)
+        self.vjp = vjp
+
+    def came(self, gradients: Gradients) -> Any:
+        """As above."""
+        return gradients.pop(self.outs[0])
+
+    def parts(self, gradient: Any) -> Parts:
+        """As above."""
+        return list(zip(self.places, self.vjp(gradient), strict=True))
+
+
+class ComputedMany(Computed):
+    """The same for a function of several results."""
+
+    __slots__ = ()
+
+    def __init__(self, outs: Sequence[Storage], places: Sequence[Place], vjp: Vjp) -> None:
+        super().__init__(outs[0], places, vjp)
+        self.outs = outs
+
+    def came(self, gradients: Gradients) -> Any:
+        """As above, one for each result."""
+        if not any(gradients.touched(out) for out in self.outs):
+            return None
+        came = [gradients.pop(out) for out in self.outs]
+        return [
+            np.zeros_like(out.value) if g is None else g
+            for out, g in zip(self.outs, came, strict=True)
+        ]
+
+
+class Gathered(Step):
+    """Entries picked by an index; one may be picked more than once."""
+
+    __slots__ = ("index", "repeats")
+
+    def __init__(self, out: Storage, place: Place, index: Any, repeats: bool) -> None:
+        super().__init__((out,), (place,))
+        self.index = index
+        self.repeats = repeats
+
+    def came(self, gradients: Gradients) -> Any:
+        """As above."""
+        return gradients.pop(self.outs[0])
+
+    def parts(self, gradient: Any) -> Parts:
+        """As above; an array as large as what was picked from."""
+        [place] = self.places
+        whole = np.zeros_like(place.look(place.storage.value))
+        np.add.at(whole, self.index, gradient)
+        return [(place, whole)]
+
+    def undo(self, gradients: Gradients, edit: Edit | None = None) -> None:
+        """As above, but without an array for the whole of what was picked from."""
+        if edit is not None:
+            super().undo(gradients, edit)
+            return
+        gradient = self.came(gradients)
+        if gradient is None:
+            return
+        region = gradients.region(self.places[0])
+        if self.repeats:
+            np.add.at(region, self.index, gradient)
+        else:
+            region[self.index] += gradient
+
+
+class Written(Step):
+    """A write (or, if it adds, an ``np.add.at``) of a source, or of numbers, into memory."""
+
+    __slots__ = ("adds", "index", "target")
+
+    def __init__(self, target: Place, index: Any, source: Place | None, adds: bool) -> None:
+        super().__init__((target.storage,), () if source is None else (source,))
+        self.target = target
+        self.index = index
+        self.adds = adds
+
+    def came(self, gradients: Gradients) -> Any:
+        """As above; what was overwritten has no gradient from here on."""
+        if not gradients.touched(self.target.storage):
+            return None
+        region = gradients.region(self.target)
+        came = np.array(region[self.index])
+        if not self.adds:
+            came = came * last_writer(np.shape(region), self.index, came.shape)
+            region[self.index] = 0.0
+        return came
+
+    def parts(self, gradient: Any) -> Parts:
+        """As above."""
+        return [
+            (source, _unbroadcast(gradient, np.shape(source.look(source.storage.value))))
+            for source in self.places
+        ]
 
 
 class Tape:
@@ -150,11 +318,16 @@ class Tape:
     jitter : numpy.random.Generator, optional
         Round every intermediate result at random, as in Monte Carlo arithmetic (Parker, 1997):
         what that does to the gradient is its rounding error.
+    studied : bool
+        Note with every step what it was in the user's code.
     """
 
-    def __init__(self, jitter: np.random.Generator | None = None) -> None:
+    def __init__(self, jitter: np.random.Generator | None = None, *, studied: bool = False) -> None:
+        self.studied = studied
+        self._noting = False
+        self._calls = 0
         self._jitter = jitter
-        self._steps: list[Step] = []
+        self.steps: list[Step] = []
         self._storages: list[Storage] = []
         self.stand_ins: dict[int, Storage] = {}  # of the user's arrays, by their memory's owner
         self.failure: TraceError | None = None
@@ -188,14 +361,7 @@ class Tape:
     def computed(self, value: Any, places: Sequence[Place], vjp: Vjp) -> Storage:
         """A result, and how its gradient goes back to where it came from."""
         out = self.storage(value)
-
-        def undo(gradients: Gradients) -> None:
-            gradient = gradients.pop(out)
-            if gradient is not None:
-                for place, part in zip(places, vjp(gradient), strict=True):
-                    gradients.add(place, part)
-
-        self._steps.append(undo)
+        self.steps.append(Computed(out, places, vjp))
         return out
 
     def computed_many(
@@ -203,70 +369,53 @@ class Tape:
     ) -> list[Storage]:
         """The same for a function of several results."""
         outs = [self.storage(value) for value in values]
-
-        def undo(gradients: Gradients) -> None:
-            if any(gradients.touched(out) for out in outs):
-                came = [gradients.pop(out) for out in outs]
-                whole = [
-                    np.zeros_like(out.value) if g is None else g
-                    for out, g in zip(outs, came, strict=True)
-                ]
-                for place, part in zip(places, vjp(whole), strict=True):
-                    gradients.add(place, part)
-
-        self._steps.append(undo)
+        self.steps.append(ComputedMany(outs, places, vjp))
         return outs
 
     def gathered(self, value: Any, place: Place, index: Any, *, repeats: bool) -> Storage:
         """Entries picked by an index; one may be picked more than once."""
         out = self.storage(value)
-
-        def undo(gradients: Gradients) -> None:
-            gradient = gradients.pop(out)
-            if gradient is None:
-                return
-            region = gradients.region(place)
-            if repeats:
-                np.add.at(region, index, gradient)
-            else:
-                region[index] += gradient
-
-        self._steps.append(undo)
+        self.steps.append(Gathered(out, place, index, repeats))
         return out
 
     def written(self, target: Place, index: Any, source: Place | None, *, adds: bool) -> None:
         """A write (or, with `adds`, an ``np.add.at``) of a source, or of numbers, into memory."""
+        self.steps.append(Written(target, index, source, adds))
 
-        def undo(gradients: Gradients) -> None:
-            if not gradients.touched(target.storage):
-                return
-            region = gradients.region(target)
-            came = np.array(region[index])
-            if not adds:
-                came = came * _last_writer(np.shape(region), index, came.shape)
-                region[index] = 0.0
-            if source is not None:
-                shape = np.shape(source.look(source.storage.value))
-                gradients.add(source, _unbroadcast(came, shape))
-
-        self._steps.append(undo)
+    @contextmanager
+    def noting(
+        self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> Iterator[None]:
+        """Say of the steps that are made meanwhile what they are, where the run asks for that."""
+        if not self.studied:
+            yield
+            return
+        outermost, self._noting = not self._noting, True
+        self._calls += outermost
+        since = len(self.steps)
+        yield
+        self._noting = not outermost
+        note = Note(function, args, kwargs or {}, self._calls, calling_spots())
+        for step in self.steps[since:]:
+            step.note = step.note or note  # a function inside has said more
+            step.value = step.outs[0].value
 
     def back(self, end: Place) -> Gradients:
         """Undo everything, starting from a gradient of one at the loss."""
         gradients = Gradients()
         gradients.add(end, np.ones_like(end.look(end.storage.value)))
-        while self._steps:
-            self._steps.pop()(gradients)
+        while self.steps:
+            self.steps.pop().undo(gradients)
         return gradients
 
     def close(self) -> None:
         """What the run leaves behind, in a model's state say, are plain values."""
-        self._steps.clear()
+        self.steps.clear()
         for storage in self._storages:
             storage.tape = None
 
 
-def _last_writer(shape: tuple[int, ...], index: Any, picked: tuple[int, ...]) -> Any:
+def last_writer(shape: tuple[int, ...], index: Any, picked: tuple[int, ...]) -> Any:
     """1 where a written entry stayed, 0 where a later one of the same assignment replaced it."""
     parts = index if isinstance(index, tuple) else (index,)
     if not any(isinstance(part, np.ndarray | list) for part in parts):
@@ -295,9 +444,11 @@ def current() -> Tape | None:
 
 
 @contextmanager
-def recording(jitter: np.random.Generator | None = None) -> Iterator[Tape]:
+def recording(
+    jitter: np.random.Generator | None = None, *, studied: bool = False
+) -> Iterator[Tape]:
     """A run on a new tape."""
-    tape = Tape(jitter)
+    tape = Tape(jitter, studied=studied)
     token = _current.set(tape)
     try:
         yield tape

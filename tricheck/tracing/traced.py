@@ -7,6 +7,7 @@ parameters. It wraps; neither NumPy nor the rules' library is changed.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -186,7 +187,8 @@ class Traced:
         if tape is None:
             return wrap(part)
         number = not isinstance(part, np.ndarray)
-        return Traced(tape.gathered(part, self.place, index, repeats=not number))
+        with tape.noting(operator.getitem, (self, index)):
+            return Traced(tape.gathered(part, self.place, index, repeats=not number))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         write(self, plain_index(index), value)
@@ -354,7 +356,7 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
         if function not in WRITERS:
             args = tuple(map(_kept, args))
             kwargs = {name: _kept(value) for name, value in kwargs.items()}
-        answer = _rule_of(function)(*args, **kwargs)
+        answer = _applied(function, args, kwargs)
     elif function in ALWAYS:
         answer = _rule_of(function)(*args, **kwargs)
     else:
@@ -365,6 +367,14 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
             if is_traced(arg):
                 _show(answer, value, arg)
     return answer
+
+
+def _applied(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    tape = current()
+    if tape is None or not tape.studied:
+        return _rule_of(function)(*args, **kwargs)
+    with tape.noting(function, args, kwargs):
+        return _rule_of(function)(*args, **kwargs)
 
 
 def _rule_of(function: Any) -> Rule:
@@ -415,7 +425,8 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
     if tape is None:
         return
     tape.activate(storage)
-    tape.written(target.place, index, value.place if traced else None, adds=adds)
+    with tape.noting(operator.setitem, (target, index, value)):
+        tape.written(target.place, index, value.place if traced else None, adds=adds)
 
 
 def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:

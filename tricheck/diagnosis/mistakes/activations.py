@@ -1,0 +1,214 @@
+"""Mistakes in the derivative of what stands between the layers, however it is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tricheck.diagnosis.mistakes.functions import wrong_slopes
+from tricheck.diagnosis.mistakes.mistake import Mistake
+from tricheck.diagnosis.mistakes.sites import shortened
+from tricheck.location import Spot
+from tricheck.parameters import FloatArray
+from tricheck.tracing.study import Study
+from tricheck.tracing.tape import Computed, ComputedMany, Edit, Parts, Place, Step, View
+from tricheck.vocabulary import Cause
+
+Key = tuple[Any, View]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function of one array, in as many steps as the user took.
+
+    Attributes
+    ----------
+    place : Place
+        Its argument.
+    steps : tuple of Step
+        The last one makes its value.
+    """
+
+    place: Place
+    steps: tuple[Step, ...]
+
+    @property
+    def last(self) -> Step:
+        """The step that makes the value."""
+        return self.steps[-1]
+
+
+def activations(study: Study) -> list[Activation]:
+    """Every elementwise function of one array that the code gives a name or a line of its own."""
+    chains: dict[Key, list[Step]] = {}
+    chain_of: dict[Any, Key] = {}
+    for step in study.steps:
+        if not _elementwise(step):
+            continue
+        keys = {_key(place, chain_of) for place in step.places}
+        if len(keys) == 1:
+            [key] = keys
+            chains.setdefault(key, []).append(step)
+            chain_of[step.outs[0]] = key
+    users = _users(study)
+    return [a for (_, _), steps in chains.items() for a in _cut(study, steps, users)]
+
+
+def mistakes(study: Study) -> list[Mistake]:
+    """Wrong derivatives of every activation, one operation of the code at a time."""
+    groups: dict[Any, list[Activation]] = {}
+    for activation in activations(study):
+        first, last = study.spots(activation.steps[0]), study.spots(activation.last)
+        groups.setdefault((first, last, len(activation.steps)), []).append(activation)
+    inner: dict[Any, list[Activation]] = {}
+    for (first, last, count), members in groups.items():
+        inner.setdefault((first[-1:], last[-1:], count), []).extend(members)
+    ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
+    found = []
+    for (first, last, count), members in groups.items():
+        shared = ways[first[-1:], last[-1:], count] > 1
+        found += _of_group(study, members, _caller(last) if shared else last[-1:])
+    for (first, last, count), members in inner.items():
+        if ways[first, last, count] > 1:
+            found += _of_group(study, members, last)
+    return found
+
+
+def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
+    return spots[-2:-1] or spots[-1:]
+
+
+def _of_group(
+    study: Study, members: list[Activation], spots: tuple[Spot, ...]
+) -> Iterator[Mistake]:
+    offered = [list(_slopes(study, activation)) for activation in members]
+    for kind, words in dict.fromkeys((kind, words) for one in offered for kind, words, _ in one):
+        edits: dict[Step, Edit] = {}
+        for activation, one in zip(members, offered, strict=True):
+            for other_kind, other_words, wrong in one:
+                if (other_kind, other_words) == (kind, words):
+                    edits[activation.last] = _through(activation.place, wrong)
+        yield Mistake(
+            Cause.ACTIVATION_DERIVATIVE,
+            f"derivative-{kind}",
+            f"the derivative of {_words(spots)} were {words}",
+            "look at that factor of the backward pass",
+            spots[-1].name if spots else "",
+            edits,
+            frozenset[str]().union(*(_reaching(study, activation) for activation in members)),
+        )
+
+
+def _words(spots: tuple[Spot, ...]) -> str:
+    if not spots:
+        return "the output"
+    source = spots[-1].expression
+    return f"`{shortened(source)}` ({spots[-1].name})" if source else spots[-1].name
+
+
+def _slopes(study: Study, activation: Activation) -> Iterator[tuple[str, str, FloatArray]]:
+    place, last = activation.place, activation.last
+    slope = study.slope(list(activation.steps), last.outs[0], place)
+    z = np.asarray(place.look(place.storage.value), dtype=np.float64)
+    with np.errstate(all="ignore"):
+        for kind, words, wrong in wrong_slopes(z, np.asarray(last.value, dtype=np.float64), slope):
+            if np.all(np.isfinite(wrong)) and not np.array_equal(wrong, slope):
+                yield kind, words, wrong
+
+
+def _through(place: Place, slope: FloatArray) -> Edit:
+    """Back to the argument at once, by another slope."""
+
+    def edit(gradient: Any, *_: Any) -> Parts:
+        return [(place, gradient * slope)]
+
+    return edit
+
+
+def _reaching(study: Study, activation: Activation) -> frozenset[str]:
+    return frozenset[str]().union(*study.reach[activation.steps[0]])
+
+
+# --- finding them -------------------------------------------------------------------------------
+
+
+def _elementwise(step: Step) -> bool:
+    if not isinstance(step, Computed) or isinstance(step, ComputedMany) or step.note is None:
+        return False
+    function, shape = step.note.function, np.shape(step.value)
+    of_entries = isinstance(function, np.ufunc) and function.signature is None
+    if not (of_entries or function in (np.where, np.clip, np.copy, np.sinc)) or not step.places:
+        return False
+    return all(np.shape(p.look(p.storage.value)) == shape for p in step.places)
+
+
+def _key(place: Place, chain_of: dict[Any, Key]) -> Key:
+    """The argument that a place is a function of, by itself if nothing else."""
+    if not place.view and place.storage in chain_of:
+        return chain_of[place.storage]
+    return place.storage, place.view
+
+
+def _users(study: Study) -> dict[Any, list[Step]]:
+    users: dict[Any, list[Step]] = {}
+    for step in study.steps:
+        for place in step.places:
+            users.setdefault(place.storage, []).append(step)
+    return users
+
+
+def _cut(study: Study, steps: list[Step], users: dict[Any, list[Step]]) -> Iterator[Activation]:
+    """A chain of elementwise steps, at the values that the code hands from line to line."""
+    inside = set(steps)
+    first = next(place for place in steps[0].places)
+    named = [
+        step
+        for step in steps
+        if any(
+            user not in inside or study.spots(user)[:-1] != study.spots(step)[:-1]
+            or _line(study, user) != _line(study, step)
+            for user in users.get(step.outs[0], [])
+        )
+        or step.outs[0] not in users
+    ]  # fmt: skip
+    starts = [first, *(Place(step.outs[0]) for step in named)]
+    for end in named:
+        for start in starts:
+            if between := _between(steps, start, end):
+                yield Activation(start, between)
+
+
+def _line(study: Study, step: Step) -> int | None:
+    spots = study.spots(step)
+    return spots[-1].line if spots else None
+
+
+def _between(steps: list[Step], start: Place, end: Step) -> tuple[Step, ...]:
+    """The steps from a value to another that is a function of it alone; none if it is not."""
+    known = {(start.storage, start.view)}
+    found = []
+    for step in steps:
+        keys = {(place.storage, place.view) for place in step.places}
+        if keys <= known:
+            known.add((step.outs[0], ()))
+            found.append(step)
+        if step is end:
+            break
+    if not found or found[-1] is not end:
+        return ()
+    return _needed(found, end)
+
+
+def _needed(steps: list[Step], end: Step) -> tuple[Step, ...]:
+    """Those that the last one depends on."""
+    wanted = {end.outs[0]}
+    kept = []
+    for step in reversed(steps):
+        if step.outs[0] in wanted:
+            kept.append(step)
+            wanted.update(place.storage for place in step.places)
+    return tuple(reversed(kept))

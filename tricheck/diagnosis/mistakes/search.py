@@ -1,0 +1,214 @@
+"""Which mistakes lead to the gradient that backprop gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tricheck.diagnosis.mistakes import activations, paths, products
+from tricheck.diagnosis.mistakes.mistake import Mistake, both
+from tricheck.diagnosis.mistakes.sites import sites
+from tricheck.errors import TraceError
+from tricheck.parameters import FloatArray
+from tricheck.tracing.study import Edits, Study
+from tricheck.tracing.tape import Edit, Step
+
+_MOST_UNDONE = 400_000  # steps gone back through in one search
+_TOLD = 0.05  # of a block's discrepancy: with wider bounds nothing can be told from it
+_ROUNDING = 2.0**12 * float(np.finfo(np.float64).eps)
+_MOST_TOGETHER = 4  # mistakes in one backward pass
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """What backprop gave, what is right, and the slack between; all of shape (size,).
+
+    Attributes
+    ----------
+    backprop, truth, slack : ndarray
+    wrong : frozenset of str
+        Parameters to be explained.
+    """
+
+    backprop: FloatArray
+    truth: FloatArray
+    slack: FloatArray
+    wrong: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A mistake, and the parameters whose whole gradient it explains.
+
+    Attributes
+    ----------
+    mistake : Mistake
+    parameters : frozenset of str
+    residual, bound : mapping of str to float
+        What it leaves of each parameter's gradient, at most, beside the slack there.
+    also : tuple of Mistake
+        Others that explain the same.
+    """
+
+    mistake: Mistake
+    parameters: frozenset[str]
+    residual: Mapping[str, float]
+    bound: Mapping[str, float]
+    also: tuple[Mistake, ...] = ()
+
+
+class Search:
+    """The search for the mistakes behind one gradient.
+
+    Parameters
+    ----------
+    study : Study
+    discrepancy : Discrepancy
+    """
+
+    def __init__(self, study: Study, discrepancy: Discrepancy) -> None:
+        self._study = study
+        self._seen = discrepancy
+        self._left = _MOST_UNDONE
+        self._places = {leaf.name: leaf.place for leaf in study.parameters.leaves}
+
+    def explanations(self) -> list[Explained]:
+        """Mistakes that together explain as many parameters as any, the farthest-reaching first."""
+        found: list[Explained] = []
+        base: dict[Step, Edit] = {}
+        remaining = frozenset(name for name in self._seen.wrong if self._telling(name))
+        while remaining and len(found) < _MOST_TOGETHER:
+            best = self._best(base, remaining)
+            if best is None:
+                break
+            found.append(best)
+            base = _together(base, best.mistake.edits)
+            remaining -= best.parameters
+        return found
+
+    def _best(self, base: Edits, remaining: frozenset[str]) -> Explained | None:
+        right = self._study.gradient(base)
+        fits: list[Explained] = []
+        for mistake in self._candidates():
+            if not mistake.parameters <= self._seen.wrong or not mistake.parameters & remaining:
+                continue
+            if self._left < len(self._study.steps):
+                break
+            self._left -= len(self._study.steps)
+            try:
+                with np.errstate(all="ignore"):
+                    made = self._study.gradient(_together(base, mistake.edits))
+            except (TraceError, ValueError):  # shapes by which nobody could make this mistake
+                continue
+            fits += self._fitted(mistake, made, right, remaining)
+        if not fits:
+            return None
+        most = max(len(fit.parameters) for fit in fits)
+        first, *others = (fit for fit in fits if len(fit.parameters) == most)
+        same = tuple(o.mistake for o in others if o.parameters == first.parameters)
+        return replace(first, also=same)
+
+    def _candidates(self) -> Iterator[Mistake]:
+        study = self._study
+        every = sites(study)
+        yield from activations.mistakes(study)
+        for site in every:
+            yield from paths.left_out(study, site)
+            yield from paths.factor_left_out(study, site)
+            yield from products.untransposed(study, site)
+            yield from paths.overwritten(study, site)
+        yield from paths.held_constant(study, every)
+        for site in every:
+            yield from products.wrong_factor(study, site, every)
+            yield from paths.dropped(study, site)
+        blocks = {name: self._seen.backprop[place] for name, place in self._places.items()}
+        for site in every:
+            if not site.turn:
+                yield from products.updated(study, site, blocks)
+
+    def _fitted(
+        self, mistake: Mistake, made: FloatArray, right: FloatArray, remaining: frozenset[str]
+    ) -> Iterator[Explained]:
+        """The mistake as it is, or some multiple of what it leaves out."""
+        if explained := self._explains(mistake, made, remaining):
+            yield explained
+        elif mistake.scaled is not None:
+            error = self._seen.backprop - right
+            share = right - made
+            if np.array_equal(share, right):  # all of these gradients: that is a factor of theirs
+                return
+            inside = self._where(mistake.parameters & remaining)
+            weight = float(np.dot(share[inside], share[inside]))
+            if np.sum(np.abs(share[inside]) > self._seen.slack[inside]) < 3 or not weight > 0.0:
+                return
+            times = float(np.dot(error[inside], share[inside])) / weight
+            words = mistake.scaled(times)
+            multiple = replace(
+                mistake,
+                kind=f"{mistake.kind}-scaled",
+                words=words,
+                edits=_scaled(mistake.edits, times),
+            )
+            if explained := self._explains(multiple, right + times * share, remaining):
+                yield explained
+
+    def _explains(
+        self, mistake: Mistake, made: FloatArray, remaining: frozenset[str]
+    ) -> Explained | None:
+        residual, bound = {}, {}
+        for name in mistake.parameters & remaining:
+            place = self._places[name]
+            apart = np.abs(self._seen.backprop - made)[place]
+            size = float(np.max(np.abs(made[place])))
+            allowed = self._seen.slack[place] + _ROUNDING * size
+            known = np.isfinite(allowed)
+            if np.all(apart[known] <= allowed[known]):
+                residual[name] = float(np.max(apart[known]))
+                bound[name] = float(np.max(allowed[known]))
+        if not residual:
+            return None
+        return Explained(mistake, frozenset(residual), residual, bound)
+
+    def _where(self, names: frozenset[str]) -> Any:
+        inside = np.zeros(self._study.parameters.size, dtype=bool)
+        for name in names:
+            inside[self._places[name]] = True
+        return inside & np.isfinite(self._seen.slack)
+
+    def _telling(self, name: str) -> bool:
+        """Whether a block is known well enough to tell mistakes apart by it."""
+        place = self._places[name]
+        error = np.abs(self._seen.backprop - self._seen.truth)[place]
+        slack = self._seen.slack[place]
+        known = np.isfinite(error) & np.isfinite(slack)
+        if not known.any() or not np.all(np.isfinite(self._seen.backprop[place])):
+            return False
+        return bool(np.max(slack[known]) <= _TOLD * np.max(error[known]))
+
+
+def _together(base: Edits, edits: Edits) -> dict[Step, Edit]:
+    return {**base, **{step: both(base.get(step), edit) for step, edit in edits.items()}}
+
+
+def _scaled(edits: Edits, times: float) -> Edits:
+    """In place of leaving a contribution out, so many times more of it."""
+
+    def scaled(left_out: Edit) -> Edit:
+        def edit(came: Any, step: Step, right: Any) -> Any:
+            pairs = zip(right(came), left_out(came, step, right), strict=True)
+            return [
+                (
+                    place,
+                    share
+                    if less is share
+                    else share + times * (share - (0.0 if less is None else less)),
+                )
+                for (place, share), (_, less) in pairs
+            ]
+
+        return edit
+
+    return {step: scaled(edit) for step, edit in edits.items()}

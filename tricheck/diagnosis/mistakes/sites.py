@@ -1,0 +1,161 @@
+"""Sites: the steps of a run that one operation in the user's code has made.
+
+A loop makes one operation many times, and a mistake in the backward pass of its body is made as
+often. So a mistake is tried at all steps of one call's way down to an operation; where several ways
+lead to it, at all of these; and in a short loop at each turn alone.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tricheck.location import Spot
+from tricheck.tracing.study import Study
+from tricheck.tracing.tape import Place, Step
+from tricheck.tracing.traced import is_traced
+
+_MOST_TURNS = 8
+_WIDE = 44  # characters of an expression that a message shows
+
+
+@dataclass(frozen=True)
+class Site:
+    """Steps of one operation.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        In the order of the run.
+    spots : tuple of Spot
+        The call's way down to it; empty for what tricheck itself adds to a loss.
+    turn : str
+        Which turn of a loop it is, as words to follow the operation; empty for all.
+    """
+
+    steps: tuple[Step, ...]
+    spots: tuple[Spot, ...]
+    turn: str = ""
+
+    @property
+    def function(self) -> Any:
+        """The function called."""
+        note = self.steps[0].note
+        return note.function if note is not None else None
+
+    @property
+    def spot(self) -> str:
+        """Where it stands, like ``model.py:12``."""
+        return self.spots[-1].name if self.spots else ""
+
+    @property
+    def words(self) -> str:
+        """The operation and where it stands, like ```a @ W` (model.py:12)``."""
+        if not self.spots:
+            return "the sum over the outputs"
+        source = self.spots[-1].expression
+        where = self.spot + self.turn
+        return f"`{shortened(source)}` ({where})" if source else where
+
+    def operands(self) -> list[int]:
+        """Positions of the arguments that depend on the parameters, in any step."""
+        return sorted({position for step in self.steps for position in positions(step)})
+
+    def places(self, position: int) -> Iterator[tuple[Step, int]]:
+        """Steps that read this argument, and its number among the places that they read."""
+        for step in self.steps:
+            for number, found in enumerate(positions(step)):
+                if found == position:
+                    yield step, number
+
+    def operand(self, position: int) -> str:
+        """The argument's own source text, or which one it is."""
+        text = self.spots[-1].expression if self.spots else None
+        found = _argument(text, position) if text else None
+        return f"`{shortened(found)}`" if found else f"argument {position + 1}"
+
+
+def shortened(source: str) -> str:
+    """Source text that fits in a line."""
+    return source if len(source) <= _WIDE else source[: _WIDE - 3] + "..."
+
+
+def sites(study: Study) -> list[Site]:
+    """All sites of a run: each way down to an operation, shared operations, and single turns."""
+    found = [Site(tuple(steps), spots) for spots, steps in _grouped(study, whole=True)]
+    by_way = {site.steps for site in found}
+    shared = [
+        Site(tuple(steps), spots[-1:])
+        for spots, steps in _grouped(study, whole=False)
+        if spots and tuple(steps) not in by_way
+    ]
+    turns = [
+        Site((step,), site.spots, f", turn {number}")
+        for site in found
+        if 1 < len(site.steps) <= _MOST_TURNS
+        for number, step in enumerate(site.steps, 1)
+    ]
+    return found + shared + turns
+
+
+def _grouped(study: Study, *, whole: bool) -> list[tuple[tuple[Spot, ...], list[Step]]]:
+    """Steps by their way down, or by their innermost spot alone; and by number within a call.
+
+    NumPy functions that are written in terms of others make several steps in one call.
+    """
+    groups: dict[tuple[tuple[Spot, ...], int], list[Step]] = {}
+    call, number = 0, 0
+    for step in study.steps:
+        made_in = step.note.call if step.note is not None else 0
+        call, number = made_in, number + 1 if made_in == call else 0
+        spots = study.spots(step)
+        groups.setdefault((spots if whole else spots[-1:], number), []).append(step)
+    return [(spots, steps) for (spots, _), steps in groups.items()]
+
+
+def positions(step: Step) -> list[int]:
+    """For each place that a step has read, which argument of its function that was."""
+    args: Sequence[Any] = step.note.args if step.note is not None else ()
+    free = [i for i, arg in enumerate(args) if is_traced(arg)]
+    found = []
+    for number, place in enumerate(step.places):
+        match = next((i for i in free if _same(args[i].place, place)), None)
+        if match is None:  # inside a list of arrays, say
+            found.append(number)
+        else:
+            free.remove(match)
+            found.append(match)
+    return found
+
+
+def _same(first: Place, second: Place) -> bool:
+    return first.storage is second.storage and first.view == second.view
+
+
+def _argument(source: str, position: int) -> str | None:
+    """The source text of one argument of an operation."""
+    try:
+        node = ast.parse(source, mode="eval").body
+    except SyntaxError:
+        return None
+    parts = _arguments(node)
+    return ast.unparse(parts[position]) if position < len(parts) else None
+
+
+def _arguments(node: ast.expr) -> list[ast.expr]:
+    match node:
+        case ast.BinOp():
+            return [node.left, node.right]
+        case ast.UnaryOp():
+            return [node.operand]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy"))):
+            return node.args
+        case ast.Call(func=ast.Attribute() as method):  # x.mean(axis=0): x comes first
+            return [method.value, *node.args]
+        case ast.Call():
+            return node.args
+        case ast.Subscript():
+            return [node.value]
+    return []

@@ -1,0 +1,112 @@
+"""A traced run that is kept, to be gone back through again with a mistake made on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tricheck.calls import Calls
+from tricheck.errors import TraceError
+from tricheck.location import Spot, calling_spots
+from tricheck.parameters import FloatArray, Parameters
+from tricheck.tracing.reverse import run
+from tricheck.tracing.tape import Edit, Gradients, Place, Step, Storage, recording
+from tricheck.tracing.traced import is_traced
+
+Edits = Mapping[Step, Edit]
+_NONE: Edits = MappingProxyType({})
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a run of the loss did, step by step.
+
+    Attributes
+    ----------
+    parameters : Parameters
+    steps : list of Step
+        In the order of the run, each with its note.
+    end : Place
+        Where the loss lies.
+    roots : list of Storage
+        Where the parameters lie, in their order.
+    outside : int
+        How many of the user's frames called the check, and are no part of the loss.
+    """
+
+    parameters: Parameters
+    steps: list[Step]
+    end: Place
+    roots: list[Storage]
+    outside: int
+
+    def gradient(self, edits: Edits = _NONE) -> FloatArray:
+        """The gradient that comes of going back with these edits, shape (size,)."""
+        ones = np.ones_like(self.end.look(self.end.storage.value))
+        gradients = back(self.steps, self.end, ones, edits)
+        flat = np.zeros(self.parameters.size)
+        for leaf, root in zip(self.parameters.leaves, self.roots, strict=True):
+            block = gradients.pop(root)
+            if block is not None:
+                flat[leaf.place] = np.reshape(block, -1)
+        return flat
+
+    def slope(self, steps: list[Step], out: Storage, place: Place) -> FloatArray:
+        """What a gradient of ones at `out` becomes at `place`, through these steps alone."""
+        gradients = back(steps, Place(out), np.ones_like(out.value))
+        return np.array(gradients.region(place))
+
+    def spots(self, step: Step) -> tuple[Spot, ...]:
+        """Where in the loss a step was made: the call's way down, the innermost spot last."""
+        return step.note.spots[self.outside :] if step.note is not None else ()
+
+    @cached_property
+    def reach(self) -> dict[Step, tuple[frozenset[str], ...]]:
+        """For every step, which parameters each of the places depends on that it read."""
+        seen: dict[Storage, frozenset[str]] = {
+            root: frozenset([leaf.name])
+            for leaf, root in zip(self.parameters.leaves, self.roots, strict=True)
+        }
+        reach = {}
+        for step in self.steps:
+            reach[step] = tuple(seen.get(place.storage, frozenset()) for place in step.places)
+            through = frozenset[str]().union(*reach[step])
+            for out in step.outs:
+                seen[out] = seen.get(out, frozenset()) | through
+        return reach
+
+
+def back(steps: Sequence[Step], end: Place, came: Any, edits: Edits = _NONE) -> Gradients:
+    """Undo steps, starting from what came to `end`."""
+    gradients = Gradients()
+    gradients.add(end, came)
+    for step in reversed(steps):
+        step.undo(gradients, edits.get(step))
+    return gradients
+
+
+def study(calls: Calls) -> Study | None:
+    """A kept run of the model's loss at its point; None where it cannot be traced."""
+    pair = calls.model.gradient is True
+
+    def loss_of(answer: Any) -> Any:
+        return answer[0] if pair else answer
+
+    calls.counts["reference"] += 1
+    parameters = calls.parameters
+    try:
+        with recording(studied=True) as tape:
+            end, roots = run(
+                tape, calls.model.loss, parameters, parameters.values, calls.arguments(), loss_of
+            )
+            if not (is_traced(end) and end.active):
+                return None
+            steps = list(tape.steps)
+    except TraceError:
+        return None
+    return Study(parameters, steps, end.place, roots, len(calling_spots()))
