@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes import activations, paths, products
+from tricheck.diagnosis.mistakes import activations, links, paths, products
 from tricheck.diagnosis.mistakes.mistake import Mistake, both
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.errors import TraceError
@@ -115,6 +115,7 @@ class Search:
         study = self._study
         every = sites(study)
         yield from activations.mistakes(study)
+        yield from links.mistakes(study, every)
         for site in every:
             yield from paths.left_out(study, site)
             yield from paths.factor_left_out(study, site)
