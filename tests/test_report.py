@@ -45,6 +45,7 @@ def parameter(name: str, verdict: Verdict, wrong: list[tuple[int, ...]]) -> Para
         wrong,
         {f"{pair.first}/{pair.second}": pair for pair in pairs},
         2.5e-15,
+        1.5e-15,
         Worst(
             (2, 0),
             {B: backprop, D: -0.4100000000031, R: -0.41},

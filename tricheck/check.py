@@ -16,7 +16,9 @@ from tricheck.contract import refuse_bad_seed
 from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
-from tricheck.diagnosis.sensitivity import blind_spots
+from tricheck.diagnosis.blind_spots import blind_spots
+from tricheck.diagnosis.mistakes.findings import kept_run
+from tricheck.displace import displaced, displaced_arguments
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
 from tricheck.formula import formula
@@ -25,6 +27,7 @@ from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
+from tricheck.tracing.study import Study, study
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
@@ -109,9 +112,9 @@ def check(
         calls = Calls(working, Parameters.read(working.params))
         try:
             evidence, notes = measure(calls, reference, step, rtol, seed)
+            report = _report(calls, evidence, notes, step, seed)
         finally:
             calls.leave_state_at_point()
-    report = _report(calls, evidence, notes, step, seed)
     # The model as it was handed over: the one at work is gone.
     derive = partial(formula, model, point=calls.parameters.values)
     return replace(report, _derive=derive)
@@ -205,6 +208,7 @@ def _assembled(
     seed: int,
 ) -> Report:
     facts = facts_of(evidence)
+    kept = kept_run(calls, evidence)
     entry_verdicts = _entry_verdicts(evidence, facts, _convicted(notes))
     verdicts, wrong = {}, {}
     for leaf in evidence.parameters.leaves:
@@ -223,8 +227,8 @@ def _assembled(
             )
             for leaf in evidence.parameters.leaves
         },
-        _findings(evidence, verdicts, wrong, notes),
-        blind_spots(evidence, facts, verdicts),
+        _findings(evidence, verdicts, wrong, notes, kept),
+        blind_spots(evidence, facts, verdicts, calls.arguments(), kept, partial(_displaced, calls)),
         gradients,
         bounds,
         {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")},
@@ -233,6 +237,12 @@ def _assembled(
         step,
         int(seed),
     )
+
+
+def _displaced(calls: Calls, seed: int, inputs: bool) -> Study | None:
+    """A kept run at a displaced point, with `inputs` on displaced arguments."""
+    arguments = displaced_arguments(calls.arguments(), seed) if inputs else calls.arguments()
+    return study(calls, displaced(calls.parameters, seed), arguments)
 
 
 def _convicted(notes: list[Finding]) -> set[str | None]:
@@ -262,6 +272,7 @@ def _findings(
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
     notes: list[Finding],
+    kept: Study | None,
 ) -> list[Finding]:
     def blamed(*who: Verdict) -> dict[str, list[Index]]:
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
@@ -270,7 +281,7 @@ def _findings(
     for name in backprop_blamed.keys() & _convicted(notes):
         del backprop_blamed[str(name)]  # its cause is among the notes
     findings = [
-        *backprop_diagnosis.diagnose(evidence, backprop_blamed),
+        *backprop_diagnosis.diagnose(evidence, backprop_blamed, kept),
         *backprop_diagnosis.accepted_by_rtol(evidence),
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),

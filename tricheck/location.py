@@ -76,7 +76,8 @@ class Spot:
         if position is None or None in position:
             return None
         first, last, start, stop = position
-        assert first is not None and last is not None  # for the type checker
+        assert first is not None
+        assert last is not None
         lines = linecache.getlines(self.code.co_filename)[first - 1 : last]
         if not lines:
             return None

@@ -173,8 +173,11 @@ class BlindSpot:
         Where; None for the whole model.
     message : str
         What cannot be seen, and what to change so that it can.
+    hides : list of Cause
+        The causes that a mistake of this class would have.
     """
 
     name: str
     message: str
     parameter: str | None = None
+    hides: list[Cause] = field(default_factory=list)

@@ -14,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.facts import Evidence
+from tricheck.diagnosis.mistakes.findings import findings
+from tricheck.diagnosis.mistakes.search import Discrepancy
+from tricheck.tracing.study import Study
 from tricheck.parameters import FloatArray, Index, Leaf, ShapeError
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -52,7 +55,9 @@ class Block:
         return bool(np.all(np.abs(self.backprop - prediction) <= self.slack))
 
 
-def diagnose(evidence: Evidence, blamed: dict[str, list[Index]]) -> list[Finding]:
+def diagnose(
+    evidence: Evidence, blamed: dict[str, list[Index]], kept: Study | None
+) -> list[Finding]:
     """A finding for every parameter whose backprop is blamed.
 
     Parameters
@@ -65,6 +70,7 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]]) -> list[Finding
     wrong_shapes = {error.parameter: error for error in evidence.point.shape_errors}
     blocks = {leaf.name: _block(evidence, leaf) for leaf in evidence.parameters.leaves}
     factors = _factors([blocks[name] for name in blamed if name not in wrong_shapes])
+    explained = _by_mistakes(kept, blocks, blamed) if kept is not None else {}
     for name, entries in blamed.items():
         block = blocks[name]
         if name in wrong_shapes:
@@ -72,8 +78,16 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]]) -> list[Finding
         elif evidence.unrepeatable[block.leaf.place].any() and not evidence.point.spread:
             findings.append(_between_calls(evidence, block))
         else:
-            findings.append(_explain(block, entries, factors))
+            relation = next(_explanations(block, factors), None)
+            findings.append(relation or explained.get(name) or _explain(block, entries, factors))
     return findings
+
+
+def _by_mistakes(kept, blocks, blamed):
+    g = np.concatenate([b.backprop for b in blocks.values()])
+    r = np.concatenate([b.truth for b in blocks.values()])
+    sl = np.concatenate([b.slack for b in blocks.values()])
+    return findings(kept, Discrepancy(g, r, sl, frozenset(blamed)))
 
 
 def accepted_by_rtol(evidence: Evidence) -> list[Finding]:

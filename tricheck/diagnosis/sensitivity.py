@@ -1,4 +1,4 @@
-"""How sure is the run: the smallest error it would have flagged, and what it could not see."""
+"""How sure is the run: the smallest error that it would have flagged."""
 
 from __future__ import annotations
 
@@ -6,43 +6,53 @@ import numpy as np
 
 from tricheck.comparison import BoolArray
 from tricheck.facts import Evidence, rounding_floor
-from tricheck.parameters import Leaf
+from tricheck.parameters import FloatArray, Leaf
 from tricheck.verdict import Facts
-from tricheck.vocabulary import BlindSpot, Verdict
 
 
-def sensitivity(evidence: Evidence, facts: Facts[BoolArray], leaf: Leaf) -> float:
-    """The smallest error of any one entry that this run was certain to flag.
+def limits(evidence: Evidence, facts: Facts[BoolArray]) -> FloatArray:
+    """How far each entry of backprop might be off without being flagged, shape (size,).
+
+    Infinite where the gradient vanishes.
+    """
+    against = evidence.reference if evidence.reference is not None else evidence.difference
+    by_difference = evidence.backprop.bounds + evidence.difference.bounds
+    bounds = evidence.backprop.bounds + against.bounds
+    # Below this floor a trace alone convicts nobody; the finite difference may.
+    bounds = np.maximum(bounds, np.minimum(by_difference, rounding_floor(evidence)))
+    bounds = np.maximum(bounds, evidence.rtol * evidence.largest)
+    return np.where(facts.vanished, np.inf, bounds)
+
+
+def of_entry(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
+    """The smallest error of any one entry that was certain to be flagged.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    seen : ndarray, shape (size,)
+        The limits of all entries.
+    leaf : Leaf
 
     Returns
     -------
     float
         Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
     """
-    place = leaf.place
-    if np.all(facts.vanished[place]):
-        return float("inf")
-    against = evidence.reference if evidence.reference is not None else evidence.difference
-    by_difference = (evidence.backprop.bounds + evidence.difference.bounds)[place]
-    bounds = (evidence.backprop.bounds + against.bounds)[place]
-    # Below this floor a trace alone convicts nobody; the finite difference may.
-    bounds = np.maximum(bounds, np.minimum(by_difference, rounding_floor(evidence)))
     largest = float(evidence.largest[leaf.start])
-    seen = float(np.max(bounds)) / largest if largest else float("inf")
-    return max(seen, evidence.rtol)
+    return float(np.max(seen[leaf.place])) / largest if largest else float("inf")
 
 
-def blind_spots(
-    evidence: Evidence, facts: Facts[BoolArray], verdicts: dict[str, Verdict]
-) -> list[BlindSpot]:
-    """What this point cannot reveal."""
-    return [
-        BlindSpot(
-            "vanishing-gradient",
-            "The gradient vanishes at this point, or is too small for the loss to show, so every "
-            "error that scales with it is invisible here.",
-            leaf.name,
-        )
-        for leaf in evidence.parameters.leaves
-        if np.all(facts.vanished[leaf.place]) and verdicts[leaf.name] is Verdict.AGREE
-    ]
+def of_block(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
+    """The smallest error of the whole block, the same factor for all, that was to be flagged.
+
+    Returns
+    -------
+    float
+        Relative; infinite where the gradient vanishes.
+    """
+    best = evidence.reference if evidence.reference is not None else evidence.difference
+    sizes = np.abs(best.values[leaf.place])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = seen[leaf.place] / sizes
+    return float(np.min(shares, where=np.isfinite(shares), initial=np.inf))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.comparison import BoolArray, Pair, relative_error
-from tricheck.diagnosis.sensitivity import sensitivity
+from tricheck.diagnosis.sensitivity import limits, of_block, of_entry
 from tricheck.facts import Evidence
 from tricheck.parameters import Index, Leaf
 from tricheck.report.facts import PairReport, ParameterReport, Worst
@@ -40,6 +40,7 @@ def parameter_report(
     """The facts of one parameter."""
     estimates = {s.source: s for s in sources(evidence)}
     pairs = {pair.name: _pair_report(pair, estimates, leaf) for pair in evidence.pairs}
+    seen = limits(evidence, facts)
     position = _worst_position(evidence, leaf, wrong)
     return ParameterReport(
         leaf.name,
@@ -47,7 +48,8 @@ def parameter_report(
         verdict,
         wrong,
         pairs,
-        sensitivity(evidence, facts, leaf),
+        of_entry(evidence, seen, leaf),
+        of_block(evidence, seen, leaf),
         Worst(
             leaf.index(position - leaf.start),
             {source: float(s.values[position]) for source, s in estimates.items()},

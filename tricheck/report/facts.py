@@ -76,6 +76,9 @@ class ParameterReport:
     sensitivity : float
         The smallest error of any one entry, relative to the largest entry, that this run was
         certain to flag.
+    block_sensitivity : float
+        The smallest relative error of the whole block, the same for all entries, that it was
+        certain to flag.
     worst : Worst
     """
 
@@ -85,6 +88,7 @@ class ParameterReport:
     wrong: list[Index]
     pairs: Mapping[str, PairReport]
     sensitivity: float
+    block_sensitivity: float
     worst: Worst
 
 

@@ -14,11 +14,11 @@ from tricheck.calls import Calls
 from tricheck.errors import TraceError
 from tricheck.location import Spot, calling_spots
 from tricheck.parameters import FloatArray, Parameters
-from tricheck.tracing.reverse import run
 from tricheck.tracing.tape import Edit, Gradients, Place, Step, Storage, recording
 from tricheck.tracing.traced import is_traced
 
 Edits = Mapping[Step, Edit]
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _NONE: Edits = MappingProxyType({})
 
 
@@ -47,14 +47,29 @@ class Study:
 
     def gradient(self, edits: Edits = _NONE) -> FloatArray:
         """The gradient that comes of going back with these edits, shape (size,)."""
-        ones = np.ones_like(self.end.look(self.end.storage.value))
-        gradients = back(self.steps, self.end, ones, edits)
+        gradients = back(self.steps, self.end, self._ones, edits)
         flat = np.zeros(self.parameters.size)
         for leaf, root in zip(self.parameters.leaves, self.roots, strict=True):
             block = gradients.pop(root)
             if block is not None:
                 flat[leaf.place] = np.reshape(block, -1)
         return flat
+
+    @cached_property
+    def came(self) -> dict[Step, Any]:
+        """The right gradient of every step's result, where there is one."""
+        came: dict[Step, Any] = {}
+
+        def kept(gradient: Any, step: Step, right: Any) -> Any:
+            came[step] = gradient
+            return right(gradient)
+
+        back(self.steps, self.end, self._ones, dict.fromkeys(self.steps, kept))
+        return came
+
+    @property
+    def _ones(self) -> Any:
+        return np.ones_like(self.end.look(self.end.storage.value))
 
     def slope(self, steps: list[Step], out: Storage, place: Place) -> FloatArray:
         """What a gradient of ones at `out` becomes at `place`, through these steps alone."""
@@ -90,8 +105,19 @@ def back(steps: Sequence[Step], end: Place, came: Any, edits: Edits = _NONE) -> 
     return gradients
 
 
-def study(calls: Calls) -> Study | None:
-    """A kept run of the model's loss at its point; None where it cannot be traced."""
+def study(calls: Calls, flat: FloatArray, arguments: Arguments | None = None) -> Study | None:
+    """A kept run of the model's loss at a point; None where it cannot be traced.
+
+    Parameters
+    ----------
+    calls : Calls
+    flat : ndarray, shape (size,)
+    arguments : tuple and dict, optional
+        Other arguments than the model's own.
+    """
+    # the rules are imported with the first trace, to keep `import tricheck` light
+    from tricheck.tracing.reverse import run
+
     pair = calls.model.gradient is True
 
     def loss_of(answer: Any) -> Any:
@@ -101,9 +127,8 @@ def study(calls: Calls) -> Study | None:
     parameters = calls.parameters
     try:
         with recording(studied=True) as tape:
-            end, roots = run(
-                tape, calls.model.loss, parameters, parameters.values, calls.arguments(), loss_of
-            )
+            taken = calls.arguments() if arguments is None else arguments
+            end, roots = run(tape, calls.model.loss, parameters, flat, taken, loss_of)
             if not (is_traced(end) and end.active):
                 return None
             steps = list(tape.steps)

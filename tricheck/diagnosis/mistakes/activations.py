@@ -68,7 +68,7 @@ def mistakes(study: Study) -> list[Mistake]:
     for (first, last, count), members in groups.items():
         inner.setdefault((first[-1:], last[-1:], count), []).extend(members)
     ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
-    found = []
+    found: list[Mistake] = []
     for (first, last, count), members in groups.items():
         shared = ways[first[-1:], last[-1:], count] > 1
         found += _of_group(study, members, _caller(last) if shared else last[-1:])
@@ -95,11 +95,12 @@ def _of_group(
         yield Mistake(
             Cause.ACTIVATION_DERIVATIVE,
             f"derivative-{kind}",
-            f"the derivative of {_words(spots)} were {words}",
+            f"the derivative of {_words(spots)} is {words}",
             "look at that factor of the backward pass",
             spots[-1].name if spots else "",
             edits,
             frozenset[str]().union(*(_reaching(study, activation) for activation in members)),
+            replaces={activation.last: activation.steps for activation in members},
         )
 
 

@@ -50,7 +50,10 @@ def _bell(z: FloatArray) -> FloatArray:
 
 def _normal(z: FloatArray) -> FloatArray:
     """Its distribution function."""
-    return np.vectorize(lambda x: 0.5 * math.erfc(-x / math.sqrt(2.0)), otypes=[float])(z)
+    chance: FloatArray = np.vectorize(
+        lambda x: 0.5 * math.erfc(-x / math.sqrt(2.0)), otypes=[float]
+    )(z)
+    return chance
 
 
 def _inner(z: FloatArray) -> FloatArray:
@@ -133,14 +136,13 @@ def wrong_slopes(
 
 def _other_pieces(z: FloatArray, slope: FloatArray) -> Iterator[tuple[str, str, FloatArray]]:
     """For a function of two straight pieces, another slope on one of them."""
-    negative = np.unique(slope[z < 0.0])
-    positive = np.unique(slope[z > 0.0])
-    if len(negative) > 1 or len(positive) > 1:
+    negative, positive = np.unique(slope[z < 0.0]), np.unique(slope[z > 0.0])
+    if len(negative) != 1 or len(positive) != 1 or negative[0] == positive[0]:
         return
-    low = float(negative[0]) if len(negative) else 0.0
-    high = float(positive[0]) if len(positive) else 1.0
-    for other in {0.0, 1.0, -low} - {low, high if high == 1.0 else low}:
-        yield "piece", f"{other:g} where the argument is negative", np.where(z < 0, other, slope)
+    low, high = float(negative[0]), float(positive[0])
+    for other in sorted({0.0, 1.0, -low} - {low}):
+        words = f"{other:g} for {low:g} where the argument is negative"
+        yield "piece", words, np.where(z < 0.0, other, slope)
     yield "gate", "taken on the wrong side of 0", np.where(z < 0.0, high, low)
 
 
@@ -151,11 +153,6 @@ def _misplaced(known: Known, z: FloatArray, a: FloatArray) -> Iterator[tuple[str
             "at-argument",
             ("computed by the formula in the function's value, but from its argument"),
             known.from_output(z),
-        )
-        yield (
-            "at-output-twice",
-            "computed from the value of the value",
-            known.from_output(known.value(a)),
         )
     for formula, wrong in known.forgotten:
         yield "formula", f"{formula} instead, with a the function's value", wrong(a)

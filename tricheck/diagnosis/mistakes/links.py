@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.mistake import Mistake, after
+from tricheck.diagnosis.mistakes.mistake import Mistake, after, times
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study
@@ -30,7 +30,9 @@ def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
                 continue
             yield _at_logits(study, site, name, pairs)
             if all(later.made(p, step) is not None for step, p in pairs):
-                yield from _of_jacobian(study, site, name, [(s, later.made(p, s), p) for s, p in pairs])
+                yield from _of_jacobian(
+                    study, site, name, [(s, later.made(p, s), p) for s, p in pairs]
+                )
 
 
 def _at_logits(
@@ -39,10 +41,10 @@ def _at_logits(
     return Mistake(
         Cause.ACTIVATION_DERIVATIVE,
         "extra-derivative",
-        f"the gradient of {site.words} were multiplied by p (1 - p) once more, p its {name}",
+        f"the gradient of {site.words} is multiplied by p (1 - p) once more, p its {name}",
         "p - y is already the gradient of the cross-entropy in the logits",
         site.spot,
-        {step: after(_times(p * (1.0 - p))) for step, p in pairs},
+        {step: after(times(p * (1.0 - p))) for step, p in pairs},
         frozenset[str]().union(*(part for step, _ in pairs for part in study.reach[step])),
     )
 
@@ -51,9 +53,9 @@ def _of_jacobian(
     study: Study, site: Site, name: str, found: list[tuple[Step, Any, FloatArray]]
 ) -> Iterator[Mistake]:
     wrong: list[tuple[str, str, Callable[[FloatArray], FloatArray]]] = [
-        ("jacobian-diagonal", "only the diagonal p (1 - p) were kept", lambda p: p * (1.0 - p)),
-        ("jacobian-left-out", "nothing were kept (1 in its place)", np.ones_like),
-        ("jacobian-factor", "only the factor p were kept", lambda p: p),
+        ("jacobian-diagonal", "only the diagonal p (1 - p) is kept", lambda p: p * (1.0 - p)),
+        ("jacobian-left-out", "nothing is kept (1 in its place)", np.ones_like),
+        ("jacobian-factor", "only the factor p is kept", lambda p: p),
     ]
     for kind, words, slope in wrong:
         yield Mistake(
@@ -65,10 +67,6 @@ def _of_jacobian(
             {made: _straight(Place(step.outs[0]), slope(p)) for step, made, p in found},
             frozenset[str]().union(*(part for step, _, _ in found for part in study.reach[step])),
         )
-
-
-def _times(factor: FloatArray) -> Callable[[Any], Any]:
-    return lambda gradient: gradient * factor
 
 
 def _straight(place: Place, slope: FloatArray) -> Edit:
@@ -91,12 +89,19 @@ def _logistic(z: FloatArray) -> FloatArray:
 
 def _traces_of_softmax(z: Any, p: FloatArray) -> list[Any]:
     with np.errstate(divide="ignore"):
-        log_sum = np.max(z, axis=-1) + np.log(np.sum(np.exp(z - np.max(z, axis=-1, keepdims=True)), axis=-1))
+        log_sum = np.max(z, axis=-1) + np.log(
+            np.sum(np.exp(z - np.max(z, axis=-1, keepdims=True)), axis=-1)
+        )
         return [p, np.log(p), log_sum, log_sum[..., np.newaxis]] if p.shape[-1] > 1 else []
 
 
 def _traces_of_logistic(z: Any, p: FloatArray) -> list[Any]:
-    return [p, np.logaddexp(0.0, z), np.logaddexp(0.0, -np.asarray(z)), -np.logaddexp(0.0, -np.asarray(z))]
+    return [
+        p,
+        np.logaddexp(0.0, z),
+        np.logaddexp(0.0, -np.asarray(z)),
+        -np.logaddexp(0.0, -np.asarray(z)),
+    ]
 
 
 _LINKS = (

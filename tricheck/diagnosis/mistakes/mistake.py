@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tricheck.tracing.study import Edits
@@ -21,7 +21,7 @@ class Mistake:
     kind : str
         A short, stable name.
     words : str
-        What was done, to follow "as if": a clause without a full stop.
+        What is done wrong, to follow "if": a clause without a full stop.
     advice : str
         What to do about it: a sentence without a full stop, or empty.
     spot : str
@@ -32,6 +32,8 @@ class Mistake:
     scaled : callable or None
         If all it does is to leave a contribution out: the words for adding that contribution so
         many times more, so that any multiple of it can be tried.
+    replaces : mapping of Step to tuple of Step
+        The steps that an edit goes back through at once, where that is more than its own.
     """
 
     cause: Cause
@@ -42,6 +44,7 @@ class Mistake:
     edits: Edits
     parameters: frozenset[str]
     scaled: Callable[[float], str] | None = None
+    replaces: Mapping[Step, tuple[Step, ...]] = field(default_factory=dict)
 
 
 Right = Callable[[Any], Parts]
@@ -71,6 +74,11 @@ def after(change: Callable[[Any], Any]) -> Edit:
         return right(change(gradient))
 
     return edit
+
+
+def times(factor: Any) -> Callable[[Any], Any]:
+    """A change of what comes, to be made by `after`."""
+    return lambda gradient: gradient * factor
 
 
 def both(first: Edit | None, second: Edit) -> Edit:

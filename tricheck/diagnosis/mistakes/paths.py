@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.mistake import Mistake, after, instead, without
+from tricheck.diagnosis.mistakes.mistake import Mistake, after, instead, times, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Gathered, Step, last_writer
+from tricheck.tracing.tape import Edit, Gathered, Step, Storage, last_writer
+from tricheck.tracing.traced import is_traced, plain
 from tricheck.vocabulary import Cause
 
 _MOST_STATISTICS = 6
@@ -26,9 +27,9 @@ def left_out(study: Study, site: Site) -> list[Mistake]:
         operand = site.operand(position)
         found.append(
             Mistake(
-                Cause.UPSTREAM,
+                Cause.REGULARIZER if _of_one(study, site, position) else Cause.UPSTREAM,
                 "path-left-out",
-                f"what comes back to {operand} through {site.words} were left out",
+                f"what comes back to {operand} through {site.words} is left out",
                 f"let the gradient of {operand} have that part too",
                 site.spot,
                 {step: without(number) for step, number in places},
@@ -39,8 +40,29 @@ def left_out(study: Study, site: Site) -> list[Mistake]:
     return found
 
 
+def _of_one(study: Study, site: Site, position: int) -> bool:
+    """Whether an operation takes one parameter and no other array: part of a term of its own."""
+    for step, number in site.places(position):
+        storage = step.places[number].storage
+        args = step.note.args if step.note is not None else ()
+        alone = all(_is_number(plain(arg)) or _lies_in(arg, storage) for arg in args)
+        if storage not in study.roots or not alone:
+            return False
+    return True
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, int | float | np.generic) or type(value) is np.ndarray and not value.ndim
+    )
+
+
+def _lies_in(value: Any, storage: Storage) -> bool:
+    return is_traced(value) and value.storage is storage
+
+
 def _multiplied(what: str) -> Callable[[float], str]:
-    return lambda times: f"{what} were multiplied by {1.0 + times:.6g}"
+    return lambda times: f"{what} is multiplied by {1.0 + times:.6g}"
 
 
 def factor_left_out(study: Study, site: Site) -> list[Mistake]:
@@ -59,7 +81,7 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
             Mistake(
                 Cause.ACTIVATION_DERIVATIVE if of_one else Cause.UPSTREAM,
                 "factor-left-out",
-                f"{what} of {site.words} were left out (1 in its place)",
+                f"{what} of {site.words} is left out (1 in its place)",
                 f"multiply what comes back by {what}",
                 site.spot,
                 {step: instead(number, lambda came, *_: came) for step, number in places},
@@ -78,7 +100,7 @@ def dropped(study: Study, site: Site) -> list[Mistake]:
         Mistake(
             Cause.UPSTREAM,
             "upstream-dropped",
-            f"the gradient that comes back to {site.words} were dropped (1 in its place)",
+            f"the gradient that comes back to {site.words} is dropped (1 in its place)",
             "multiply by the upstream gradient",
             site.spot,
             {step: after(_ones) for step in steps},
@@ -93,17 +115,37 @@ def _ones(gradient: Any) -> Any:
     return np.ones_like(gradient)
 
 
+def unrepeated(site: Site) -> bool:
+    """Whether entries are picked by lists of indices in which none occurs twice."""
+    picked = [step for step in site.steps if isinstance(step, Gathered) and step.repeats]
+    return bool(picked) and all(_by_lists(step.index) and not _repeats(step) for step in picked)
+
+
+def _by_lists(index: Any) -> bool:
+    """Whether an index is made of lists of numbers, none of which counts up along an axis."""
+    parts = index if isinstance(index, tuple) else (index,)
+    lists = [np.asarray(part) for part in parts if isinstance(part, list | np.ndarray)]
+    counted = any(part.ndim == 1 and np.all(np.diff(part) == 1) and part.size > 1 for part in lists)
+    return bool(lists) and not counted and all(part.dtype != bool for part in lists)
+
+
+def _repeats(step: Gathered) -> bool:
+    return bool(np.any(_stays(step) != 1.0))
+
+
+def _stays(step: Gathered) -> Any:
+    """1 where what comes back stays if later contributions to an entry replace earlier ones."""
+    [place] = step.places
+    shape = np.shape(place.look(place.storage.value))
+    return last_writer(shape, step.index, np.shape(step.value))
+
+
 def overwritten(study: Study, site: Site) -> list[Mistake]:
     """Where an index occurs twice, one contribution stays: `=` or buffered `+=` for a sum."""
-    edits = {}
+    edits: dict[Step, Edit] = {}
     for step in site.steps:
-        if isinstance(step, Gathered) and step.repeats:
-            [place] = step.places
-            shape = np.shape(place.look(place.storage.value))
-            last = last_writer(shape, step.index, np.shape(step.value))
-            if np.all(last == 1.0):
-                continue
-            edits[step] = after(lambda g, last=last: g * last)
+        if isinstance(step, Gathered) and step.repeats and _repeats(step):
+            edits[step] = after(times(_stays(step)))
     if not edits:
         return []
     return [
@@ -111,7 +153,7 @@ def overwritten(study: Study, site: Site) -> list[Mistake]:
             Cause.ENTRIES,
             "overwritten",
             f"of the gradients that come back to the same entry through {site.words} only the "
-            "last were kept",
+            "last is kept",
             "add them up, with np.add.at",
             site.spot,
             edits,
@@ -135,7 +177,7 @@ def held_constant(study: Study, every: list[Site]) -> list[Mistake]:
                 Mistake(
                     Cause.UPSTREAM,
                     "held-constant",
-                    f"{names} were constants",
+                    f"{names} are taken for constants",
                     "they depend on their input: its gradient has a part through each of them",
                     group[0].spot,
                     {step: without(number) for step, number in places},

@@ -39,7 +39,7 @@ def untransposed(study: Study, site: Site) -> list[Mistake]:
                 Mistake(
                     Cause.UPSTREAM,
                     "untransposed",
-                    f"{site.words} were gone back through with {name} for its transpose",
+                    f"the way back through {site.words} takes {name} for its transpose",
                     f"transpose {name} there",
                     site.spot,
                     edits,
@@ -59,7 +59,7 @@ def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
         if len(reached) != 1 or not _is_parameter(study, site, position):
             continue
         for other in _others(site, position):
-            for words, values in _candidates(study, site, other, every):
+            for words, values in _candidates(site, other, every):
                 edits = {
                     step: _with_factor(number, position, other, value)
                     for (step, number), value in zip(site.places(position), values, strict=False)
@@ -68,7 +68,7 @@ def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
                     Mistake(
                         Cause.CACHED_INPUT,
                         "wrong-factor",
-                        f"the gradient of {site.operand(position)} in {site.words} were taken with "
+                        f"the gradient of {site.operand(position)} in {site.words} is taken with "
                         f"{words} for {site.operand(other)}",
                         "use the array that the forward pass multiplied by",
                         site.spot,
@@ -104,7 +104,7 @@ def updated(study: Study, site: Site, gradients: dict[str, Any]) -> list[Mistake
                 Mistake(
                     Cause.STALE_WEIGHTS,
                     "updated",
-                    f"{site.words} were gone back through with {name} changed by its own gradient",
+                    f"the way back through {site.words} takes {name} changed by its own gradient",
                     "go back through all layers before any weight is updated",
                     site.spot,
                     edits,
@@ -117,7 +117,7 @@ def updated(study: Study, site: Site, gradients: dict[str, Any]) -> list[Mistake
 
 def _changed(site: Site, name: str) -> Callable[[float], str]:
     return lambda times: (
-        f"{site.words} were gone back through with {name} changed by {times:.6g} times its gradient"
+        f"the way back through {site.words} takes {name} changed by {times:.6g} times its gradient"
     )
 
 
@@ -158,9 +158,7 @@ def _reach(study: Study, site: Site, position: int) -> frozenset[str]:
     )
 
 
-def _candidates(
-    study: Study, site: Site, other: int, every: list[Site]
-) -> Iterator[tuple[str, list[Any]]]:
+def _candidates(site: Site, other: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
     """Arrays of the same shape that the code has at hand at each of the site's turns."""
     right = [plain(step.note.args[other]) for step in site.steps if step.note]
     shapes = [np.shape(value) for value in right]
@@ -194,10 +192,12 @@ def _with_factor(number: int, position: int, other: int, factor: Any) -> Edit:
 
 def _less(number: int, position: int, other: int, change: Any) -> Edit:
     """Back to one argument without the part that a change of another would add."""
-    return instead(
-        number,
-        lambda came, step, share: share - _gone_back(step, position, other, change, came),
-    )
+
+    def part(came: Any, step: Step, share: Any) -> Any:
+        added = _gone_back(step, position, other, change, came)
+        return share if added is None or share is None else share - added
+
+    return instead(number, part)
 
 
 def _gone_back(step: Step, position: int, other: int, factor: Any, came: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ _MOST_UNDONE = 400_000  # steps gone back through in one search
 _TOLD = 0.05  # of a block's discrepancy: with wider bounds nothing can be told from it
 _ROUNDING = 2.0**12 * float(np.finfo(np.float64).eps)
 _MOST_TOGETHER = 4  # mistakes in one backward pass
+_ENOUGH = 3  # entries that a multiple is read from
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Search:
         study = self._study
         every = sites(study)
         yield from activations.mistakes(study)
-        yield from links.mistakes(study, every)
+        yield from links.mistakes(study, [site for site in every if not site.turn])
         for site in every:
             yield from paths.left_out(study, site)
             yield from paths.factor_left_out(study, site)
@@ -137,24 +139,45 @@ class Search:
         if explained := self._explains(mistake, made, remaining):
             yield explained
         elif mistake.scaled is not None:
-            error = self._seen.backprop - right
-            share = right - made
-            if np.array_equal(share, right):  # all of these gradients: that is a factor of theirs
-                return
-            inside = self._where(mistake.parameters & remaining)
-            weight = float(np.dot(share[inside], share[inside]))
-            if np.sum(np.abs(share[inside]) > self._seen.slack[inside]) < 3 or not weight > 0.0:
-                return
-            times = float(np.dot(error[inside], share[inside])) / weight
-            words = mistake.scaled(times)
+            yield from self._multiples(mistake, mistake.scaled, right, right - made, remaining)
+
+    def _multiples(
+        self,
+        mistake: Mistake,
+        words: Callable[[float], str],
+        right: FloatArray,
+        share: FloatArray,
+        remaining: frozenset[str],
+    ) -> Iterator[Explained]:
+        """Each parameter's own multiple, for another mistake may lie upstream of this one."""
+        if np.array_equal(share, right):  # all there is of these gradients: a factor of theirs
+            return
+        tried: list[float] = []
+        for name in sorted(mistake.parameters & remaining):
+            times = self._times(share[self._places[name]], right, name)
+            if times is None or any(abs(times - t) <= _SAME * abs(t) for t in tried):
+                continue
+            tried.append(times)
             multiple = replace(
                 mistake,
                 kind=f"{mistake.kind}-scaled",
-                words=words,
+                words=words(times),
                 edits=_scaled(mistake.edits, times),
             )
             if explained := self._explains(multiple, right + times * share, remaining):
                 yield explained
+
+    def _times(self, share: FloatArray, right: FloatArray, name: str) -> float | None:
+        """How many times too much of a contribution a block has; None where that says nothing."""
+        place = self._places[name]
+        slack = self._seen.slack[place]
+        error = (self._seen.backprop - right)[place]
+        known = np.isfinite(slack)
+        weight = float(np.dot(share[known], share[known]))
+        if np.sum(np.abs(share[known]) > slack[known]) < _ENOUGH or not weight > 0.0:
+            return None
+        times = float(np.dot(error[known], share[known])) / weight
+        return times or None
 
     def _explains(
         self, mistake: Mistake, made: FloatArray, remaining: frozenset[str]
@@ -172,12 +195,6 @@ class Search:
         if not residual:
             return None
         return Explained(mistake, frozenset(residual), residual, bound)
-
-    def _where(self, names: frozenset[str]) -> Any:
-        inside = np.zeros(self._study.parameters.size, dtype=bool)
-        for name in names:
-            inside[self._places[name]] = True
-        return inside & np.isfinite(self._seen.slack)
 
     def _telling(self, name: str) -> bool:
         """Whether a block is known well enough to tell mistakes apart by it."""
@@ -213,3 +230,10 @@ def _scaled(edits: Edits, times: float) -> Edits:
         return edit
 
     return {step: scaled(edit) for step, edit in edits.items()}
+
+
+def _more(share: Any, less: Any, times: float) -> Any:
+    """A part with so many times more of what another version of it leaves out."""
+    if less is share:
+        return share
+    return share + times * (share - (0.0 if less is None else less))

@@ -95,7 +95,7 @@ def _sound(study: Study, uses: dict[str, list[Step]], right: frozenset[str]) -> 
 def _frontier(
     study: Study, uses: dict[str, list[Step]], names: list[str], sound: set[Storage]
 ) -> tuple[str, Step] | None:
-    """The last operation gone back through with a right gradient; the first use with a wrong one."""
+    """The last operation gone back through rightly; the first use that gets a wrong gradient."""
     unsound = [step for name in names for step in uses[name] if step.outs[0] not in sound]
     if not unsound:
         return None
