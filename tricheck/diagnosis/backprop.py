@@ -13,11 +13,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.facts import Evidence
 from tricheck.diagnosis.mistakes.findings import findings
 from tricheck.diagnosis.mistakes.search import Discrepancy
-from tricheck.tracing.study import Study
+from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Index, Leaf, ShapeError
+from tricheck.tracing.study import Study
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong

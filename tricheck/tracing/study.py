@@ -134,4 +134,7 @@ def study(calls: Calls, flat: FloatArray, arguments: Arguments | None = None) ->
             steps = list(tape.steps)
     except TraceError:
         return None
+    for step in steps:
+        if step.note is None:  # made by a rule that was not called by name
+            step.value = step.outs[0].value
     return Study(parameters, steps, end.place, roots, len(calling_spots()))

@@ -52,9 +52,7 @@ def _of_one(study: Study, site: Site, position: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | np.generic) or type(value) is np.ndarray and not value.ndim
-    )
+    return isinstance(value, int | float | np.generic | np.ndarray) and np.ndim(value) == 0
 
 
 def _lies_in(value: Any, storage: Storage) -> bool:
