@@ -69,6 +69,8 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
         return []
     found = []
     for position in site.operands():
+        if site.function is np.true_divide and position == 1:
+            found.append(_quotient(study, site))
         places = [(s, n) for s, n in site.places(position) if _keeps_shape(s, n)]
         if not places:
             continue
@@ -87,6 +89,25 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
             )
         )
     return found
+
+
+def _quotient(study: Study, site: Site) -> Mistake:
+    """The divisor's derivative, -a / b², without the square."""
+    places = list(site.places(1))
+
+    def unsquared(_: Any, step: Step, share: Any) -> Any:
+        assert step.note is not None  # it has arguments, so it has a note
+        return share * plain(step.note.args[1])
+
+    return Mistake(
+        Cause.ACTIVATION_DERIVATIVE,
+        "unsquared",
+        f"the slope in {site.operand(1)} of {site.words} lacks the square of the divisor",
+        "the derivative of a / b in b is -a / b²",
+        site.spot,
+        {step: instead(number, unsquared) for step, number in places},
+        _reached(study, places),
+    )
 
 
 def dropped(study: Study, site: Site) -> list[Mistake]:

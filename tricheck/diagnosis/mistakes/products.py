@@ -16,7 +16,7 @@ from tricheck.tracing.traced import Traced, plain, record
 from tricheck.vocabulary import Cause
 
 _PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.multiply, np.vdot)
-_LINEAR = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner)
+_LINEAR = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.linalg.solve)
 _MOST_CANDIDATES = 24
 
 
@@ -50,14 +50,12 @@ def untransposed(study: Study, site: Site) -> list[Mistake]:
 
 
 def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
-    """The gradient of a parameter is taken with another array than the one it multiplies."""
+    """The gradient of one factor is taken with another array than the one it multiplies."""
     if site.function not in _PRODUCTS:
         return []
     found = []
     for position in site.operands():
         reached = _reach(study, site, position)
-        if len(reached) != 1 or not _is_parameter(study, site, position):
-            continue
         for other in _others(site, position):
             for words, values in _candidates(site, other, every):
                 edits = {

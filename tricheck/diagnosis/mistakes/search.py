@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes import activations, links, paths, products
+from tricheck.diagnosis.mistakes import activations, links, paths, products, reductions
 from tricheck.diagnosis.mistakes.mistake import Mistake, both
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study
 from tricheck.tracing.tape import Edit, Step
+from tricheck.vocabulary import Cause
 
 _MOST_UNDONE = 400_000  # steps gone back through in one search
 _TOLD = 0.05  # of a block's discrepancy: with wider bounds nothing can be told from it
@@ -123,6 +124,8 @@ class Search:
             yield from paths.factor_left_out(study, site)
             yield from products.untransposed(study, site)
             yield from paths.overwritten(study, site)
+            yield from reductions.unreduced(study, site)
+            yield from reductions.spread(study, site)
         yield from paths.held_constant(study, every)
         for site in every:
             yield from products.wrong_factor(study, site, every)
@@ -160,6 +163,7 @@ class Search:
             tried.append(times)
             multiple = replace(
                 mistake,
+                cause=_cause_of_multiple(mistake, times),
                 kind=f"{mistake.kind}-scaled",
                 words=words(times),
                 edits=_scaled(mistake.edits, times),
@@ -209,6 +213,12 @@ class Search:
 
 def _together(base: Edits, edits: Edits) -> dict[Step, Edit]:
     return {**base, **{step: both(base.get(step), edit) for step, edit in edits.items()}}
+
+
+def _cause_of_multiple(mistake: Mistake, times: float) -> Cause:
+    if mistake.cause is not Cause.UPSTREAM:
+        return mistake.cause
+    return Cause.SIGN if abs(times + 2.0) <= _SAME else Cause.SCALE
 
 
 def _scaled(edits: Edits, times: float) -> Edits:

@@ -17,7 +17,7 @@ from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Place, Step
 from tricheck.tracing.traced import is_traced
 
-_MOST_TURNS = 8
+_MOST_TURNS = 16
 _WIDE = 44  # characters of an expression that a message shows
 
 
