@@ -98,6 +98,7 @@ class Cause(StrEnum):
     SHAPE = "shape"
     BIAS_REDUCTION = "bias-reduction"
     ACTIVATION_DERIVATIVE = "activation-derivative"
+    CACHED_INPUT = "cached-input"
     UPSTREAM = "upstream"
     ZERO = "zero"
     ENTRIES = "entries"
