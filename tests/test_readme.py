@@ -56,6 +56,11 @@ def test_the_command_that_shows_a_formula_prints_what_the_readme_shows() -> None
     assert shape_of(result.output) == shape_of(BLOCKS[i + 1][1])
 
 
+def test_the_command_that_explains_runs() -> None:
+    [command] = [text for _, text in BLOCKS if "tricheck explain" in text and "bin/" in text]
+    assert CliRunner().invoke(main, shlex.split(command)[1:]).exit_code == 0
+
+
 def test_the_calibration_table_has_a_row_for_every_class() -> None:
     for row in table(range(1)):
         assert f"| {row.name} |" in README

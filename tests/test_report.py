@@ -111,6 +111,7 @@ def test_a_wrong_backprop_in_text() -> None:
 
           sign: W1: Backprop is exactly minus the right gradient.
           mutates-parameters: gradient changes its parameters in place.
+          more: tricheck explain sign
           next: Mend the backward pass of W1, then check again.
           61 loss, 5 gradient and 7 reference evaluations; reference: autograd through
             the loss; steps chosen per entry; seed 0; errors above 2.5e-15 of a

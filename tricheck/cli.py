@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,16 +16,19 @@ from tricheck.vocabulary import Verdict
 if TYPE_CHECKING:
     from tricheck.model import Model
     from tricheck.report import Report
+    from tricheck.report.text import Line
     from tricheck.targets import Target
 
 OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 _STDOUT = Path("-")
+_MESSAGE_WIDTH = 72  # beside click's own "Error: "
 _COLOURS = {
     "good": "green",
     "bad": "red",
     "doubtful": "yellow",
     "strong": "bold",
     "faint": "dim",
+    "code": "cyan",
     "plain": "",
 }
 
@@ -55,6 +58,7 @@ def main() -> None:
     tricheck check models/             the model files in a directory
     tricheck check model.py::two_layer one of them
     tricheck formula model.py "W[0,1]" the right derivative, as a formula
+    tricheck explain scale             what a cause means, and how to fix it
     """
 
 
@@ -165,6 +169,35 @@ def formula(target: str, entry: str, as_latex: bool) -> None:
     click.echo(shown.latex if as_latex else str(shown), nl=as_latex)
 
 
+@main.command()
+@click.argument("names", nargs=-1, metavar="[CAUSE]...")
+def explain(names: tuple[str, ...]) -> None:
+    """Explain a CAUSE that a report names: its look, an example, how to confirm and fix it.
+
+    Without a CAUSE, list them all. A verdict may be named too.
+
+    \b
+    Exit code
+      0  explained
+      2  a usage error, such as a CAUSE that does not exist
+
+    \b
+    Examples
+      tricheck explain
+      tricheck explain scale
+      tricheck explain regularizer inconclusive
+    """
+    from tricheck.explain import UnknownNameError
+    from tricheck.report.explanation import overview
+
+    try:
+        pages = [_page(name) for name in names] or [overview()]
+    except UnknownNameError as error:
+        raise click.UsageError(click.wrap_text(str(error), width=_MESSAGE_WIDTH)) from error
+    for page in pages:
+        _show(page)
+
+
 class _Run:
     """The outcomes of one run, printed as they come."""
 
@@ -239,6 +272,16 @@ def _only_model(text: str) -> Model:
     return found[0].model
 
 
+def _page(name: str) -> Iterator[Line]:
+    """What is said of a verdict, or else of a cause."""
+    from tricheck.explain import explanation
+    from tricheck.report import explanation as report
+
+    if name in list(Verdict):
+        return report.verdict_page(Verdict(name))
+    return report.page(explanation(name))
+
+
 def _exit_code(reports: list[Report]) -> int:
     verdicts = {report.verdict for report in reports}
     if verdicts & {Verdict.BACKPROP, Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE}:
@@ -272,14 +315,21 @@ def _write_json(file: Path, run: _Run) -> None:
 
 
 def _print(report: Report, to_stderr: bool) -> None:
+    from tricheck.report.text import lines
+
+    _show(lines(report), to_stderr)
+
+
+def _show(lines: Iterable[Line], to_stderr: bool = False) -> None:
+    """Print lines in colours, or without, in the characters that the stream can show."""
     from rich.console import Console
     from rich.text import Text
 
-    from tricheck.report.text import lines, to_ascii
+    from tricheck.report.text import to_ascii
 
     console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
     ascii_only = not _can_show(console.file)
-    for line in lines(report):
+    for line in lines:
         text = Text()
         for span in line:
             shown = to_ascii(span.text) if ascii_only else span.text

@@ -18,7 +18,7 @@ _MOST_WORST = 3
 
 
 class Span(NamedTuple):
-    """A piece of a line and what it means: good, bad, doubtful, strong, faint or plain."""
+    """A piece of a line and what it means: good, bad, doubtful, strong, faint, code or plain."""
 
     text: str
     style: str = "plain"
@@ -64,6 +64,7 @@ _NEXT = {
 # What a terminal that cannot show these characters gets instead; every pair keeps its width.
 _ASCII = str.maketrans(
     {"✓": "+", "✗": "x", "‖": "|", "−": "-", "≤": "<", "≈": "~", "±": "~", "×": "x", "²": "2"}
+    | {"é": "e"}
 )
 
 
@@ -98,6 +99,7 @@ def lines(report: Report) -> Iterator[Line]:
     yield from _worst_entries(report)
     for finding, names in _grouped(report.findings):
         yield from _finding(finding, names)
+    yield from _more(report.findings)
     for message, where in _spots(report):
         yield from _wrapped(f"{where}: {message}", indent=2, lead="blind spot: ", style="doubtful")
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
@@ -265,6 +267,13 @@ def _finding(finding: Finding, names: list[str]) -> Iterator[Line]:
         lead=f"{finding.cause.value}: ",
         style=_SEVERITY_STYLES[finding.severity],
     )
+
+
+def _more(findings: list[Finding]) -> Iterator[Line]:
+    """Where the errors' causes are explained."""
+    causes = dict.fromkeys(f.cause.value for f in findings if f.severity is Severity.ERROR)
+    if causes:
+        yield from _wrapped(f"more: tricheck explain {' '.join(causes)}", indent=2, style="faint")
 
 
 def _spots(report: Report) -> Iterator[tuple[str, str]]:
