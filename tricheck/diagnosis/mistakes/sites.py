@@ -105,14 +105,19 @@ def _grouped(study: Study, *, whole: bool) -> list[tuple[tuple[Spot, ...], list[
 
     NumPy functions that are written in terms of others make several steps in one call.
     """
-    groups: dict[tuple[tuple[Spot, ...], int], list[Step]] = {}
+    groups: dict[tuple[Any, ...], list[Step]] = {}
+    ways: dict[tuple[Any, ...], tuple[Spot, ...]] = {}
     call, number = 0, 0
     for step in study.steps:
         made_in = step.note.call if step.note is not None else 0
         call, number = made_in, number + 1 if made_in == call else 0
-        spots = study.spots(step)
-        groups.setdefault((spots if whole else spots[-1:], number), []).append(step)
-    return [(spots, steps) for (spots, _), steps in groups.items()]
+        spots = study.spots(step) if whole else study.spots(step)[-1:]
+        function = step.note.function if step.note is not None else None
+        # What tricheck's own adapters compute has no spot, and is never one operation.
+        key = (spots, number, function) if spots else (call, number)
+        ways[key] = spots
+        groups.setdefault(key, []).append(step)
+    return [(ways[key], steps) for key, steps in groups.items()]
 
 
 def positions(step: Step) -> list[int]:
@@ -141,7 +146,7 @@ def _argument(source: str, position: int) -> str | None:
     except SyntaxError:
         return None
     parts = _arguments(node)
-    return ast.unparse(parts[position]) if position < len(parts) else None
+    return ast.get_source_segment(source, parts[position]) if position < len(parts) else None
 
 
 def _arguments(node: ast.expr) -> list[ast.expr]:
