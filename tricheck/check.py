@@ -109,9 +109,9 @@ def check(
         calls = Calls(working, Parameters.read(working.params))
         try:
             evidence, notes = measure(calls, reference, step, rtol, seed)
+            report = _report(calls, evidence, notes, step, seed)
         finally:
             calls.leave_state_at_point()
-    report = _report(calls, evidence, notes, step, seed)
     # The model as it was handed over: the one at work is gone.
     derive = partial(formula, model, point=calls.parameters.values)
     return replace(report, _derive=derive)
@@ -223,7 +223,7 @@ def _assembled(
             )
             for leaf in evidence.parameters.leaves
         },
-        _findings(evidence, verdicts, wrong, notes),
+        _findings(calls, evidence, verdicts, wrong, notes),
         blind_spots(evidence, facts, verdicts),
         gradients,
         bounds,
@@ -258,6 +258,7 @@ def _entry_verdicts(
 
 
 def _findings(
+    calls: Calls,
     evidence: Evidence,
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
@@ -270,7 +271,7 @@ def _findings(
     for name in backprop_blamed.keys() & _convicted(notes):
         del backprop_blamed[str(name)]  # its cause is among the notes
     findings = [
-        *backprop_diagnosis.diagnose(evidence, backprop_blamed),
+        *backprop_diagnosis.diagnose(evidence, backprop_blamed, calls),
         *backprop_diagnosis.accepted_by_rtol(evidence),
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),
