@@ -227,7 +227,7 @@ def _assembled(
             )
             for leaf in evidence.parameters.leaves
         },
-        _findings(evidence, verdicts, wrong, notes, kept),
+        _findings(calls, evidence, verdicts, wrong, notes, kept),
         blind_spots(evidence, facts, verdicts, calls.arguments(), kept, partial(_displaced, calls)),
         gradients,
         bounds,
@@ -268,6 +268,7 @@ def _entry_verdicts(
 
 
 def _findings(
+    calls: Calls,
     evidence: Evidence,
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
@@ -281,7 +282,7 @@ def _findings(
     for name in backprop_blamed.keys() & _convicted(notes):
         del backprop_blamed[str(name)]  # its cause is among the notes
     findings = [
-        *backprop_diagnosis.diagnose(evidence, backprop_blamed, kept),
+        *backprop_diagnosis.diagnose(evidence, backprop_blamed, calls, kept),
         *backprop_diagnosis.accepted_by_rtol(evidence),
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tricheck.errors import ModelError
+from tricheck.outside import named_values
 
 if TYPE_CHECKING:
     from tricheck.calls import Calls
@@ -166,7 +167,7 @@ class Model:
         >>> x, w, b = rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)
         >>> report = check(Model.from_layer(affine, affine_backward, {"x": x, "w": w, "b": b}))
         >>> [(f.parameter, f.cause.value, f.evidence["matches"]) for f in report.findings]
-        [('b', 'scale', '1/5')]
+        [('b', 'bias-reduction', '1/5')]
         """
         from tricheck.adapters.layer import from_layer
 
@@ -250,6 +251,11 @@ class Model:
     def at_work(self) -> Iterator[Model]:
         """The model to call during one check; nothing that its functions keep outlives it."""
         yield self
+
+    def surroundings(self) -> dict[str, Any]:
+        """What the user's functions compute with beside the parameters, by the names there."""
+        functions = [f for f in (self.loss, self.gradient) if callable(f)]
+        return {**named_values(functions, 1, self.args), **self.kwargs}
 
     def probe(self, _calls: Calls, _evidence: Evidence, /) -> list[Finding]:
         """What else shows at the point; an error of backprop's convicts the parameter it names."""

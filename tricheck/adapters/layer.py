@@ -18,6 +18,7 @@ from tricheck.errors import ModelError
 from tricheck.facts import Evidence
 from tricheck.location import user_line
 from tricheck.model import Function, Model
+from tricheck.outside import named_values
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause, Finding, Severity
 
@@ -136,6 +137,11 @@ class LayerModel(Model):
         """The name that reports show."""
         forward = self.layer.forward
         return self.name or str(getattr(forward, "__name__", type(forward).__name__))
+
+    def surroundings(self) -> dict[str, Any]:
+        """What forward and backward compute with beside the inputs of floats."""
+        functions = [self.layer.forward, self.layer.backward]
+        return {**named_values(functions, len(self.layer.names), self.args), **self.kwargs}
 
     def probe(self, calls: Calls, evidence: Evidence, /) -> list[Finding]:
         """Whether `backward` is linear in its upstream gradient; what the loss leaves out."""

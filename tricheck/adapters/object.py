@@ -17,6 +17,7 @@ from tricheck.calls import Calls, private_copy, same_arrays
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence
 from tricheck.model import Function, Model
+from tricheck.outside import named_values
 from tricheck.vocabulary import Finding
 
 _ELSEWHERE = 2  # random points at which a loss that uses the object has other values
@@ -172,6 +173,12 @@ class ObjectModel(Model):
                 params=subject.values(),
                 subject=subject,
             )
+
+    def surroundings(self) -> dict[str, Any]:
+        """What loss and gradient compute with, the object's own values included."""
+        subject = self.subject
+        named = named_values([subject.loss_of, subject.gradient_of], 1, self.args)
+        return {"self": subject.obj, **named}
 
     def probe(self, calls: Calls, evidence: Evidence, /) -> list[Finding]:
         """Nothing to add, unless the loss has nothing to do with the object.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from tricheck.calls import Calls
+from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.mistakes.search import Discrepancy, Explained, Search
+from tricheck.diagnosis.mistakes.where import Where, locate
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study, study
-from tricheck.vocabulary import Finding, Source
+from tricheck.vocabulary import Cause, Finding, Source
 
 _MOST_READINGS = 4
 
@@ -32,14 +36,54 @@ def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
     return kept if np.all(apart <= allowed) else None
 
 
-def findings(kept: Study, discrepancy: Discrepancy) -> dict[str, Finding]:
-    """For each parameter that a mistake explains, that mistake."""
+def mistaken(
+    kept: Study, blocks: Iterable[Block], wrong: Collection[str], unexplained: Collection[str]
+) -> dict[str, Finding]:
+    """For each parameter that a mistake explains, that mistake.
+
+    Parameters
+    ----------
+    kept : Study
+    blocks : iterable of Block
+        All parameters, in their order.
+    wrong, unexplained : collection of str
+        Parameters that are wrong; those that no relation explains by itself.
+    """
+    flat = {
+        name: np.concatenate([getattr(block, name).reshape(-1) for block in blocks])
+        for name in ("backprop", "truth", "slack")
+    }
+    seen = Discrepancy(**flat, wrong=frozenset(wrong))
     found = {}
-    for explained in Search(kept, discrepancy).explanations():
+    for explained in Search(kept, seen, frozenset(unexplained)).explanations():
         for name in explained.parameters:
             place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
-            found[name] = _finding(explained, name, discrepancy.backprop[place])
+            found[name] = _finding(explained, name, seen.backprop[place])
     return found
+
+
+def located(
+    kept: Study, blocks: Iterable[Block], found: Mapping[str, Finding]
+) -> dict[str, Finding]:
+    """The findings, with where on the way back the error enters if they do not say so yet."""
+    right = {b.name for b in blocks if b.name not in found and np.any(np.abs(b.truth) > b.slack)}
+    where = locate(kept, frozenset(found), frozenset(right))
+    return {
+        name: _with_place(finding, where[name]) if name in where else finding
+        for name, finding in found.items()
+    }
+
+
+def _with_place(finding: Finding, where: Where) -> Finding:
+    if "line" in finding.evidence:
+        return finding
+    evidence = {**finding.evidence, "line": where.spot}
+    if finding.cause is not Cause.UNKNOWN:
+        return replace(finding, evidence=evidence)
+    words = f"{where.words[0].upper()}{where.words[1:]}."
+    if where.own:
+        return replace(finding, message=f"{finding.message} {words}", evidence=evidence)
+    return replace(finding, cause=Cause.UPSTREAM, message=words, evidence=evidence)
 
 
 def _finding(explained: Explained, name: str, block: FloatArray) -> Finding:
@@ -51,7 +95,7 @@ def _finding(explained: Explained, name: str, block: FloatArray) -> Finding:
         other = f", or by {len(readings) - 1} other mistakes"
     return Finding(
         mistake.cause,
-        f"{_to_digits(residual, block)} one gets this gradient if {mistake.words}{other}.{advice}",
+        f"This is what comes out, {_to_digits(residual, block)}, if {mistake.words}{other}.{advice}",
         Source.BACKPROP,
         name,
         evidence={
@@ -78,6 +122,6 @@ def _readings(explained: Explained) -> list[str]:
 def _to_digits(residual: float, block: FloatArray) -> str:
     size = float(np.max(np.abs(block)))
     if residual == 0.0 or size == 0.0:
-        return "Exactly"
+        return "to the last digit"
     digits = min(max(math.floor(-math.log10(residual / size)), 0), 15)
-    return f"To {digits} digits"
+    return f"to {digits} digits"

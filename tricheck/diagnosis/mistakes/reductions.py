@@ -73,8 +73,8 @@ def _everywhere(even: bool) -> Callable[[Any, Step, Any], Any]:
 def _is_reduced(share: Any, came: Any, axis: int) -> bool:
     kept = np.shape(came)
     if len(kept) == share.ndim:
-        return kept[axis] != share.shape[axis]
-    return share.size // share.shape[axis] == np.size(came) or np.size(came) == 1
+        return bool(kept[axis] != share.shape[axis])
+    return bool(share.size // share.shape[axis] == np.size(came) or np.size(came) == 1)
 
 
 def _repeated(step: Step, number: int) -> tuple[int, ...]:

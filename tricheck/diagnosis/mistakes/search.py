@@ -33,7 +33,7 @@ class Discrepancy:
     ----------
     backprop, truth, slack : ndarray
     wrong : frozenset of str
-        Parameters to be explained.
+        The parameters whose gradient is wrong.
     """
 
     backprop: FloatArray
@@ -70,20 +70,23 @@ class Search:
     ----------
     study : Study
     discrepancy : Discrepancy
+    unexplained : frozenset of str
+        The wrong parameters that are to be explained; the others have been, and may be again.
     """
 
-    def __init__(self, study: Study, discrepancy: Discrepancy) -> None:
+    def __init__(self, study: Study, discrepancy: Discrepancy, unexplained: frozenset[str]) -> None:
         self._study = study
         self._seen = discrepancy
+        self._unexplained = unexplained
         self._left = _MOST_UNDONE
         self._places = {leaf.name: leaf.place for leaf in study.parameters.leaves}
 
     def explanations(self) -> list[Explained]:
-        """Mistakes that together explain as many parameters as any, the farthest-reaching first."""
+        """Mistakes that together explain as much as any, the farthest-reaching first."""
         found: list[Explained] = []
         base: dict[Step, Edit] = {}
         remaining = frozenset(name for name in self._seen.wrong if self._telling(name))
-        while remaining and len(found) < _MOST_TOGETHER:
+        while remaining & self._unexplained and len(found) < _MOST_TOGETHER:
             best = self._best(base, remaining)
             if best is None:
                 break
@@ -96,7 +99,8 @@ class Search:
         right = self._study.gradient(base)
         fits: list[Explained] = []
         for mistake in self._candidates():
-            if not mistake.parameters <= self._seen.wrong or not mistake.parameters & remaining:
+            open_ = mistake.parameters & remaining & self._unexplained
+            if not open_ or not mistake.parameters <= self._seen.wrong:
                 continue
             if self._left < len(self._study.steps):
                 break
@@ -196,7 +200,7 @@ class Search:
             if np.all(apart[known] <= allowed[known]):
                 residual[name] = float(np.max(apart[known]))
                 bound[name] = float(np.max(allowed[known]))
-        if not residual:
+        if not residual.keys() & self._unexplained:
             return None
         return Explained(mistake, frozenset(residual), residual, bound)
 

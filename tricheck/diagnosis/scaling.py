@@ -1,0 +1,191 @@
+"""Zero, minus, or a constant times the right gradient; a bias that is averaged or oversummed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tricheck.diagnosis.block import Block, Facts
+from tricheck.diagnosis.explanation import Explanation
+from tricheck.diagnosis.fit import Factor, factor_of, holds, times
+from tricheck.diagnosis.readings import Readings, readings_of
+from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.vocabulary import Cause
+
+_SHOWN = 3  # readings that a message lists
+_ROUND = 64.0  # times epsilon: what a norm computed twice may be apart
+_ROUND_NORMS = math.log10(2 * 90 * 12)  # digits: numbers of two figures, in a dozen decades
+
+
+def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
+    """Constants that the right gradient may have been multiplied by."""
+    if np.all(block.backprop == 0.0):
+        yield _zero(block)
+        return
+    if (fitted := factor_of(block)) is None:
+        return
+    if abs(fitted.value + 1.0) <= fitted.error:
+        yield _sign(block)
+        return
+    sign = math.copysign(1.0, fitted.value)
+    readings = readings_of(abs(fitted.value), fitted.error, around)
+    readings = readings.that(lambda value: holds(block, Factor(sign * value, 0.0)))
+    base = _scale(block, around, fitted, readings)
+    if (norm := _round_norm(block, around, fitted)) is not None:
+        base = replace(
+            base,
+            reading=f", and its norm is {norm:g}, consistent with a gradient clipped to that norm: "
+            "check it before it is clipped",
+            evidence={**base.evidence, "norm": norm},
+        )
+        yield replace(base, free=0, cost=_ROUND_NORMS)
+    for reading in readings.found[:1]:
+        yield _times(block, base, Factor(sign * reading.value, 0.0), readings.cost)
+    if (shared := _company(block, around, fitted)) is not None:
+        yield _times(block, base, shared, math.log10(1 + len(around.blocks)))
+    yield base
+
+
+def totals(block: Block) -> Iterator[Explanation]:
+    """Every entry of a bias is the sum, or the mean, of all of its right entries."""
+    if _axes(block) != 1 or not np.all(block.known):
+        return
+    for name, share in (("sum", 1.0), ("mean", 1.0 / block.truth.size)):
+        yield Explanation(
+            Cause.BIAS_REDUCTION,
+            f"the {name} over all units",
+            f"Every entry of backprop is the {name} of all the right entries",
+            f", consistent with a {name} over the units as well as over the batch: reduce over the "
+            "batch alone",
+            np.full(block.shape, share * float(np.sum(block.truth))),
+            block.slack + share * float(np.sum(block.slack)),
+            cost=0.5,
+        )
+
+
+def _zero(block: Block) -> Explanation:
+    return Explanation(
+        Cause.ZERO,
+        "0",
+        "Backprop is 0 throughout",
+        ", consistent with a block that is never computed, or a path that is cut",
+        np.zeros(block.shape),
+        block.slack,
+    )
+
+
+def _sign(block: Block) -> Explanation:
+    return Explanation(
+        Cause.SIGN,
+        "minus",
+        "Backprop is minus the right gradient",
+        ", consistent with a minus that is lost, or applied twice, on the way to it",
+        -block.truth,
+        block.slack,
+        cost=0.5,
+        evidence={"factor": -1.0},
+    )
+
+
+# --- a constant factor --------------------------------------------------------------------------
+
+
+def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> Explanation:
+    """An explanation by the factor as it was fitted."""
+    alone = _is_reduction(block, around, fitted, readings)
+    factor = fitted.value
+    evidence: Facts = {"factor": factor, "readings": readings.texts}
+    if readings.found:
+        evidence = {**evidence, "matches": readings.found[0].plain}
+    return Explanation(
+        Cause.BIAS_REDUCTION if alone else Cause.SCALE,
+        f"{factor:.6g} times",
+        f"Backprop is {factor:.6g} times the right gradient",
+        _reading(factor, readings) + (_ALONE if alone else _aside(block, around, fitted)),
+        *times(block, fitted),
+        free=1,
+        evidence=evidence,
+    )
+
+
+_ALONE = ", in this parameter alone: look at its reduction over the batch"
+
+
+def _times(block: Block, base: Explanation, factor: Factor, cost: float) -> Explanation:
+    """The same for a factor that is known beforehand."""
+    predicted, tolerance = times(block, factor)
+    return replace(base, prediction=predicted, tolerance=tolerance, cost=cost, free=0)
+
+
+def _reading(factor: float, readings: Readings) -> str:
+    if not readings.found:
+        return ", consistent with a constant that is left out or applied twice"
+    texts = " or ".join(readings.texts[:_SHOWN])
+    minus = "minus " if factor < 0 else ""
+    return f": {minus}{texts}, consistent with {' or '.join(readings.hints[:_SHOWN])}"
+
+
+def _aside(block: Block, around: Surroundings, fitted: Factor) -> str:
+    others = _others(block, around)
+    if others and all(_shares(other, around, fitted) for other in others):
+        return "; all parameters share it: look at where the backward pass starts"
+    return ""
+
+
+def _shares(other: Block, around: Surroundings, fitted: Factor) -> bool:
+    """Whether another block is explained by the same factor."""
+    theirs = around.factors.get(other.name)
+    return theirs is not None and abs(theirs.value - fitted.value) <= theirs.error + fitted.error
+
+
+def _company(block: Block, around: Surroundings, fitted: Factor) -> Factor | None:
+    """Another block's factor, if this one can have the same: no coincidence even of one entry."""
+    shared = [o.name for o in _others(block, around) if _shares(o, around, fitted)]
+    return min((around.factors[name] for name in shared), key=lambda f: f.error, default=None)
+
+
+def _others(block: Block, around: Surroundings) -> list[Block]:
+    """The other parameters that have a gradient to speak of."""
+    others = [other for other in around.blocks if other.name != block.name]
+    return [other for other in others if np.any(np.abs(other.truth) > other.slack)]
+
+
+def _round_norm(block: Block, around: Surroundings, fitted: Factor) -> float | None:
+    """The norm of the whole gradient, or of this block, if it is a number of two figures."""
+    if not 0.0 < fitted.value < 1.0:
+        return None
+    others = _others(block, around)
+    whole = [block, *others] if all(_shares(other, around, fitted) for other in others) else []
+    for blocks in ([block], whole):
+        norm = math.sqrt(sum(float(np.sum(b.backprop**2)) for b in blocks))
+        if math.isfinite(norm) and norm:
+            near = float(f"{norm:.1e}")
+            if abs(norm / near - 1.0) <= _ROUND * block.eps:
+                return near
+    return None
+
+
+# --- biases -------------------------------------------------------------------------------------
+
+
+def _axes(block: Block) -> int:
+    """Axes of more than one entry."""
+    return sum(length > 1 for length in block.shape)
+
+
+def is_bias(block: Block, around: Surroundings) -> bool:
+    """Whether a block has one axis or none, beside others that have more."""
+    return _axes(block) < 2 and any(_axes(other) > _axes(block) for other in around.blocks)
+
+
+def _is_reduction(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> bool:
+    """Whether a bias alone has a factor made of a size that it is summed over."""
+    larger = [other for other in around.blocks if _axes(other) > _axes(block)]
+    return (
+        is_bias(block, around)
+        and any(reading.size in around.batches for reading in readings.found)
+        and not any(_shares(other, around, fitted) for other in larger)
+    )

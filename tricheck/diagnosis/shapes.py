@@ -1,0 +1,98 @@
+"""A gradient of the wrong shape: what would make it right, tried out on its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from tricheck.diagnosis.block import Block
+from tricheck.diagnosis.scaling import is_bias
+from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.parameters import FloatArray, ShapeError
+from tricheck.vocabulary import Cause, Finding
+
+_ROUNDING = 64.0  # times epsilon times the size of what is added up
+
+
+class Mend(NamedTuple):
+    """A way to the parameter's shape.
+
+    Attributes
+    ----------
+    hint : str
+        What is wrong, like "not reduced over axis 0".
+    advice : str
+    values : ndarray
+        In the parameter's shape.
+    rounding : ndarray
+        Bound on what adding up has lost.
+    reduction : bool
+        Whether it adds up.
+    """
+
+    hint: str
+    advice: str
+    values: FloatArray
+    rounding: FloatArray
+    reduction: bool = False
+
+
+def wrong_shape(error: ShapeError, block: Block, around: Surroundings) -> Finding:
+    """The finding on a gradient that has not its parameter's shape."""
+    message = f"The gradient has shape {error.came}, its parameter {error.expected}"
+    evidence: dict[str, float | str | list[str]] = {
+        "came": str(error.came),
+        "expected": str(error.expected),
+    }
+    mends = list(_mends(error))
+    mend = next((m for m in mends if _is_right(m, block)), mends[0] if mends else None)
+    if mend is None:
+        message += ": return an array of the parameter's shape."
+        return block.finding(Cause.SHAPE, message, evidence)
+    right = _is_right(mend, block)
+    residual = float(np.max(np.abs(mend.values - block.truth)))
+    then = "then it is right" if right else f"but that is off by {residual:.1e} too"
+    evidence |= {"hint": mend.hint, "residual": residual, "bound": float(np.max(block.slack))}
+    cause = Cause.SHAPE
+    if mend.reduction and is_bias(block, around):
+        cause = Cause.BIAS_REDUCTION
+    return block.finding(cause, f"{message}: it is {mend.hint}. {mend.advice}, {then}.", evidence)
+
+
+def _is_right(mend: Mend, block: Block) -> bool:
+    gap = np.abs(mend.values - block.truth)
+    return bool(np.all(gap <= block.slack + _ROUNDING * block.eps * mend.rounding))
+
+
+def _mends(error: ShapeError) -> Iterator[Mend]:
+    """What leads to the right shape."""
+    came = np.asarray(error.block, dtype=np.float64)
+    expected = error.expected
+    if came.ndim > 1 and came.shape == expected[::-1]:
+        yield Mend("transposed", "Transpose it", came.T, np.abs(came.T))
+    yield from _sums(came, expected)
+    if came.size == int(np.prod(expected)):
+        for order, how in (("C", ""), ("F", " in Fortran's order")):
+            values = came.reshape(expected, order=order)  # type: ignore[call-overload]
+            yield Mend("of another shape", f"Reshape it{how}", values, np.abs(values))
+
+
+def _sums(came: FloatArray, expected: tuple[int, ...]) -> Iterator[Mend]:
+    """Sums over axes that the parameter does not have, or has in length 1."""
+    for count in range(1, came.ndim + 1):
+        for axes in combinations(range(came.ndim), count):
+            for keep in (False, True):
+                values = np.sum(came, axis=axes, keepdims=keep)
+                if values.shape == expected and came.size > values.size:
+                    named = f"{'axis' if count == 1 else 'axes'} {', '.join(map(str, axes))}"
+                    rounding = np.sum(np.abs(came), axis=axes, keepdims=keep)
+                    yield Mend(
+                        f"not reduced over {named}",
+                        f"Sum over {'that axis' if count == 1 else 'these axes'}",
+                        values,
+                        rounding,
+                        reduction=True,
+                    )
