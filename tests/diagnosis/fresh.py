@@ -1,0 +1,5 @@
+"""Held out."""
+
+from tests.diagnosis.bug import Bug
+
+FRESH: list[Bug] = []
