@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from tricheck.parameters import Parameters
 from tricheck.vocabulary import Cause
 
 REACH = 0.95
+STEP = 1e-4
 
 every_bug = pytest.mark.parametrize(
     "bug", [*BUGS, *FRESH], ids=lambda bug: f"{bug.model}: {bug.name}"
@@ -45,7 +46,7 @@ either_set = pytest.mark.parametrize("bugs", [BUGS, FRESH], ids=["known", "fresh
 def central_differences(model: tricheck.Model) -> npt.NDArray[np.float64]:
     """The derivative of the loss to some eleven digits, all in float64, without tricheck's.
 
-    Sixth order with steps of 1e-3: h⁶ f⁗‴/140 leaves 1e-20 of a smooth loss, rounding 1e-13.
+    Sixth order with steps of 1e-4: h⁶ f⁗‴/140 leaves 1e-26 of a smooth loss, rounding 1e-12.
     """
     parameters = Parameters.read(model.params)
     weights = {1: 3 / 4, 2: -3 / 20, 3: 1 / 60}
@@ -56,9 +57,9 @@ def central_differences(model: tricheck.Model) -> npt.NDArray[np.float64]:
             for steps, weight in weights.items():
                 for sign in (1.0, -1.0):
                     values = parameters.values.copy()
-                    values[entry] += sign * steps * 1e-3
+                    values[entry] += sign * steps * STEP
                     loss: Any = working.loss(parameters.build(values), *args, **working.kwargs)
-                    slopes[entry] += sign * weight * float(loss) / 1e-3
+                    slopes[entry] += sign * weight * float(loss) / STEP
     return slopes
 
 
@@ -126,7 +127,7 @@ def test_mistakes_are_called_by_their_names(bugs: list[Bug]) -> None:
 
 @either_set
 def test_no_cause_is_stated_as_certain_that_was_not_injected(bugs: list[Bug]) -> None:
-    assert not list(listed(bug for bug in bugs if outcome(bug).certain_and_wrong))
+    assert not listed(bug for bug in bugs if outcome(bug).certain_and_wrong)
 
 
 @either_set
@@ -143,11 +144,13 @@ def test_the_line_whose_derivative_is_wrong_is_pointed_at(bugs: list[Bug]) -> No
     assert sum(lines) >= REACH * len(lines), "\n".join(listed(wrong))
 
 
-def listed(bugs: Any) -> Iterator[str]:
-    """What is not right about each."""
-    for bug in bugs:
-        for failure in failures(outcome(bug)):
-            yield f"{bug.model}: {bug.name}: {failure}"
+def listed(bugs: Iterable[Bug]) -> list[str]:
+    """What is not right about each; only the class of a fresh one, which is to stay unseen."""
+    return [
+        bug.row if bug in FRESH else f"{bug.model}: {bug.name}: {failure}"
+        for bug in bugs
+        for failure in failures(outcome(bug))
+    ]
 
 
 @every_model

@@ -19,22 +19,35 @@ def main() -> None:
     which.add_argument(
         "--correct", type=int, metavar="N", help="correct models, at N random points each"
     )
+    parser.add_argument(
+        "--cases",
+        action="store_true",
+        help="with --fresh: list the failures, which then are fresh no more",
+    )
     options = parser.parse_args()
     if options.correct is not None:
         print_correct(options.correct)
-    else:
-        print_named([outcome(bug) for bug in (FRESH if options.fresh else BUGS)])
+        return
+    outcomes = [outcome(bug) for bug in (FRESH if options.fresh else BUGS)]
+    print_named(outcomes)
+    if options.cases or not options.fresh:
+        print_failures(outcomes)
 
 
 def print_named(outcomes: Sequence[Outcome]) -> None:
-    """One row for each class of mistakes, then what went wrong."""
+    """One row for each class of mistakes."""
     print("| class | bugs | verdict | parameters | cause | reading | line |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for row in dict.fromkeys(each.bug.row for each in outcomes):
         print(_row(row, [each for each in outcomes if each.bug.row == row]))
     print(_row("all", outcomes))
     certain = [finding for each in outcomes for finding in each.certain_and_wrong]
-    print(f"\nstated as certain and wrong: {len(certain)}\n")
+    print(f"\nstated as certain and wrong: {len(certain)}")
+
+
+def print_failures(outcomes: Sequence[Outcome]) -> None:
+    """Everything that is not right, case by case."""
+    print()
     for each in outcomes:
         for failure in failures(each):
             print(f"- {each.bug.model}: {each.bug.name}: {failure}")

@@ -86,6 +86,8 @@ def _changed(gradient: Any, change: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def leaves(tree: Any, name: str = "") -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """The arrays of a structure, under the names that reports have for them."""
+    if hasattr(tree, "_asdict"):
+        tree = tree._asdict()
     if isinstance(tree, Mapping):
         for key, child in tree.items():
             yield from leaves(child, f"{name}.{key}" if name else key)
