@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--cases",
         action="store_true",
-        help="with --fresh: list the failures, which then are fresh no more",
+        help="list the held-out failures too",
     )
     options = parser.parse_args()
     if options.correct is not None:

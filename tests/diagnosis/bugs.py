@@ -233,7 +233,6 @@ MISTAKES = [
     Mistake(
         "batch_normalization", "variance held constant", Row.STATISTICS, "x", "upstream",
         {"dxmu = dxhat / cache.std + dvar * 2.0 / N * cache.xmu": "dxmu = dxhat / cache.std"},
-        line="std = np.sqrt(",
     ),
     Mistake(
         "batch_normalization", "mean held constant", Row.STATISTICS, "x", "upstream",
@@ -686,12 +685,12 @@ MISTAKES = [
         {'dh_next = dz @ params["W"].T': 'dh_next = dz @ params["W"]'}, line="hs.append(np.tanh(",
     ),
     # --- models/clamped ---
+    # The clamp is an elementwise function, and its derivative forgotten; few entries need it.
     Mistake(
-        "clamped", "clamped deviations not zeroed", Row.CLAMP, "log_sigma", "entries",
-        {'"log_sigma": ds * inside': '"log_sigma": ds'},
+        "clamped", "clamped deviations not zeroed", Row.CLAMP, "log_sigma",
+        "activation-derivative entries", {'"log_sigma": ds * inside': '"log_sigma": ds'},
     ),
     Mistake(
-        # The clamp is an elementwise function whose derivative is forgotten.
         "clamped", "clamped means not zeroed", Row.CLAMP, "W", "activation-derivative entries",
         {"dz = dm * (np.abs(z) < 1)": "dz = dm"}, line="m = np.clip(X @",
     ),
@@ -719,13 +718,15 @@ MISTAKES = [
         {"dz = dout @ W * h * (1 - h)": "dz = dout @ W"}, line="h = sigmoid(X @ params",
     ),
     # --- models/cubic_penalty: the sign of w ---
+    # Some entries, in which a penalty, an elementwise function, has a derivative of the other sign.
     Mistake(
-        # Some entries, for which a term of the right gradient has the other sign.
-        "cubic_penalty", "w² for w|w|", Row.HALF_DOMAIN, "params", "entries sign regularizer",
+        "cubic_penalty", "w² for w|w|", Row.HALF_DOMAIN, "params",
+        "entries sign regularizer activation-derivative",
         {"3 * lam * w * np.abs(w)": "3 * lam * w**2"},
     ),
     Mistake(
-        "penalty_alone", "w² for w|w|, alone", Row.HALF_DOMAIN, "params", "entries sign",
+        "penalty_alone", "w² for w|w|, alone", Row.HALF_DOMAIN, "params",
+        "entries sign regularizer activation-derivative",
         {"3 * strength * w * np.abs(w)": "3 * strength * w**2"},
     ),
     # --- models/counting_words ---
