@@ -1,0 +1,1 @@
+"""Correct models for what `examples/` does not show, to plant bugs in; one file each."""
