@@ -13,6 +13,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.diagnosis.block import Block, block_of
 from tricheck.diagnosis.curl import curl
+from tricheck.diagnosis.exchanged import exchanged
 from tricheck.diagnosis.explanation import Explanation
 from tricheck.diagnosis.fallback import fallback
 from tricheck.diagnosis.memory import between_calls, stale, updated
@@ -48,9 +49,12 @@ def diagnose(
     around = Surroundings.read(calls.model.surroundings(), blocks.values())
     found = _at_sight(evidence, calls, [blocks[name] for name in blamed], around)
     found |= _related([blocks[name] for name in blamed if name not in found], around)
-    if kept is not None and blamed.keys() - found.keys():
+    found |= exchanged([blocks[name] for name in blamed if name not in found])
+    # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
+    open_ = {name for name in blamed if name not in found or _in_part(found[name])}
+    if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
-        found |= mistaken(kept, blocks.values(), blamed.keys(), blamed.keys() - found.keys())
+        found |= mistaken(kept, blocks.values(), blamed.keys(), open_)
     found |= _probed(evidence, calls, [blocks[name] for name in blamed if name not in found])
     unexplained = [name for name in blamed if name not in found]
     if unexplained:
@@ -89,6 +93,10 @@ def _related(blocks: list[Block], around: Surroundings) -> Found:
         block.name: explanation.finding(block, digits[explanation.statement, explanation.reading])
         for block, explanation in pairs
     }
+
+
+def _in_part(finding: Finding) -> bool:
+    return finding.cause is Cause.ENTRIES or "unexplained" in finding.evidence
 
 
 def _shared_digits(pairs: Iterable[tuple[Block, Explanation]]) -> dict[tuple[str, str], int]:

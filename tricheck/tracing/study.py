@@ -80,6 +80,10 @@ class Study:
         """Where in the loss a step was made: the call's way down, the innermost spot last."""
         return step.note.spots[self.outside :] if step.note is not None else ()
 
+    def through(self, step: Step) -> frozenset[str]:
+        """Which parameters a step depends on."""
+        return frozenset[str]().union(*self.reach[step])
+
     @cached_property
     def reach(self) -> dict[Step, tuple[frozenset[str], ...]]:
         """For every step, which parameters each of the places depends on that it read."""
@@ -90,9 +94,8 @@ class Study:
         reach = {}
         for step in self.steps:
             reach[step] = tuple(seen.get(place.storage, frozenset()) for place in step.places)
-            through = frozenset[str]().union(*reach[step])
             for out in step.outs:
-                seen[out] = seen.get(out, frozenset()) | through
+                seen[out] = seen.get(out, frozenset()).union(*reach[step])
         return reach
 
 

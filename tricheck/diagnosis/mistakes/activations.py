@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.functions import wrong_slopes
+from tricheck.diagnosis.mistakes.functions import pieces, recognised, wrong_slopes
 from tricheck.diagnosis.mistakes.mistake import Mistake
-from tricheck.diagnosis.mistakes.sites import shortened
+from tricheck.diagnosis.mistakes.sites import Site, positions, shortened
 from tricheck.location import Spot
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study
@@ -37,6 +37,21 @@ class Activation:
     steps: tuple[Step, ...]
 
     @property
+    def argument(self) -> FloatArray:
+        """The argument's value."""
+        return np.asarray(self.place.look(self.place.storage.value), dtype=np.float64)
+
+    @property
+    def value(self) -> FloatArray:
+        """The function's value."""
+        return np.asarray(self.last.value, dtype=np.float64)
+
+    @property
+    def straight(self) -> bool:
+        """Whether it is linear: factors and terms that do not depend on the argument."""
+        return all(_straight(step) for step in self.steps)
+
+    @property
     def last(self) -> Step:
         """The step that makes the value."""
         return self.steps[-1]
@@ -58,8 +73,28 @@ def activations(study: Study) -> list[Activation]:
     return [a for (_, _), steps in chains.items() for a in _cut(study, steps, users)]
 
 
-def mistakes(study: Study) -> list[Mistake]:
-    """Wrong derivatives of every activation, one operation of the code at a time."""
+def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
+    """Wrong derivatives of elementwise functions: of known activations, and of any other."""
+    known: list[Mistake] = []
+    other: list[Mistake] = []
+    for members, spots in _groups(study):
+        is_known = all(_recognised(study, activation) for activation in members)
+        (known if is_known else other).extend(_of_group(study, members, spots))
+    return known, other
+
+
+def inside(study: Study) -> frozenset[Step]:
+    """The steps that are part of a curved function of one array."""
+    return frozenset(
+        step
+        for activation in activations(study)
+        if not activation.straight
+        for step in activation.steps
+    )
+
+
+def _groups(study: Study) -> Iterator[tuple[list[Activation], tuple[Spot, ...]]]:
+    """Those of one operation in the code: of each way down to it, and of all of them together."""
     groups: dict[Any, list[Activation]] = {}
     for activation in activations(study):
         first, last = study.spots(activation.steps[0]), study.spots(activation.last)
@@ -68,14 +103,12 @@ def mistakes(study: Study) -> list[Mistake]:
     for (first, last, count), members in groups.items():
         inner.setdefault((first[-1:], last[-1:], count), []).extend(members)
     ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
-    found: list[Mistake] = []
     for (first, last, count), members in groups.items():
         shared = ways[first[-1:], last[-1:], count] > 1
-        found += _of_group(study, members, _caller(last) if shared else last[-1:])
+        yield members, _caller(last) if shared else last[-1:]
     for (first, last, count), members in inner.items():
         if ways[first, last, count] > 1:
-            found += _of_group(study, members, last)
-    return found
+            yield members, last
 
 
 def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
@@ -86,6 +119,8 @@ def _of_group(
     study: Study, members: list[Activation], spots: tuple[Spot, ...]
 ) -> Iterator[Mistake]:
     offered = [list(_slopes(study, activation)) for activation in members]
+    straight = all(activation.straight for activation in members)
+    what = "the factor" if straight else "the derivative"
     for kind, words in dict.fromkeys((kind, words) for one in offered for kind, words, _ in one):
         edits: dict[Step, Edit] = {}
         for activation, one in zip(members, offered, strict=True):
@@ -93,15 +128,43 @@ def _of_group(
                 if (other_kind, other_words) == (kind, words):
                     edits[activation.last] = _through(activation.place, wrong)
         yield Mistake(
-            Cause.ACTIVATION_DERIVATIVE,
-            f"derivative-{kind}",
-            f"the derivative of {_words(spots)} is {words}",
+            Cause.UPSTREAM if straight else Cause.ACTIVATION_DERIVATIVE,
+            f"factor-{kind}" if straight else f"derivative-{kind}",
+            f"{what} of {_words(spots)}{_argument(study, members[0])} is {words}",
             "look at that factor of the backward pass",
             spots[-1].name if spots else "",
             edits,
             frozenset[str]().union(*(_reaching(study, activation) for activation in members)),
             replaces={activation.last: activation.steps for activation in members},
         )
+
+
+def _argument(study: Study, activation: Activation) -> str:
+    """In what the derivative is, where the function takes more than one line."""
+    first, last = study.spots(activation.steps[0]), study.spots(activation.last)
+    if not first or not last or (first[:-1], first[-1].line) == (last[:-1], last[-1].line):
+        return ""
+    site = Site((activation.steps[0],), first)
+    return f" in {site.operand(positions(activation.steps[0])[0])}"
+
+
+def _recognised(study: Study, activation: Activation) -> bool:
+    known = recognised(activation.argument, activation.value)
+    hinge = pieces(activation.argument, _slope(study, activation))
+    return hinge is not None if known is None else known.activates
+
+
+def _slope(study: Study, activation: Activation) -> FloatArray:
+    return study.slope(list(activation.steps), activation.last.outs[0], activation.place)
+
+
+def _straight(step: Step) -> bool:
+    """Whether a step is linear in the one thing that it depends on."""
+    function = step.note.function if step.note is not None else None
+    if function in (np.add, np.subtract, np.negative, np.copy):
+        return True
+    divisor = function is np.true_divide and positions(step) == [0]
+    return divisor or (function is np.multiply and len(step.places) == 1)
 
 
 def _words(spots: tuple[Spot, ...]) -> str:
@@ -112,11 +175,9 @@ def _words(spots: tuple[Spot, ...]) -> str:
 
 
 def _slopes(study: Study, activation: Activation) -> Iterator[tuple[str, str, FloatArray]]:
-    place, last = activation.place, activation.last
-    slope = study.slope(list(activation.steps), last.outs[0], place)
-    z = np.asarray(place.look(place.storage.value), dtype=np.float64)
+    slope = _slope(study, activation)
     with np.errstate(all="ignore"):
-        for kind, words, wrong in wrong_slopes(z, np.asarray(last.value, dtype=np.float64), slope):
+        for kind, words, wrong in wrong_slopes(activation.argument, activation.value, slope):
             if np.all(np.isfinite(wrong)) and not np.array_equal(wrong, slope):
                 yield kind, words, wrong
 

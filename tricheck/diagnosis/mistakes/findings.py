@@ -90,12 +90,13 @@ def _finding(explained: Explained, name: str, block: FloatArray) -> Finding:
     mistake, residual = explained.mistake, explained.residual[name]
     readings = _readings(explained)
     advice = f" {mistake.advice[0].upper()}{mistake.advice[1:]}." if mistake.advice else ""
-    other = f", or if {readings[1]}" if len(readings) == 2 else ""
+    other = f", or in which {readings[1]}" if len(readings) == 2 else ""
     if len(readings) > 2:
-        other = f", or by {len(readings) - 1} other mistakes"
+        other = f", or with {len(readings) - 1} other mistakes"
     return Finding(
         mistake.cause,
-        f"This is what comes out, {_to_digits(residual, block)}, if {mistake.words}{other}.{advice}",
+        f"Consistent, {_to_digits(residual, block)}, with a backward pass in which "
+        f"{mistake.words}{other}.{advice}",
         Source.BACKPROP,
         name,
         evidence={

@@ -28,6 +28,8 @@ class Known:
         The slope as a function of the value, as people like to write it.
     forgotten : tuple of (str, callable)
         Slopes that are nearly right, as functions of the value, and what they are.
+    activates : bool
+        Whether it is one that stands between the layers of networks.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Known:
     slope: Elementwise
     from_output: Elementwise | None = None
     forgotten: tuple[tuple[str, Elementwise], ...] = ()
+    activates: bool = True
 
 
 def _sigmoid(z: FloatArray) -> FloatArray:
@@ -82,12 +85,13 @@ KNOWN = (
     ),
     Known("ReLU", lambda z: np.maximum(z, 0.0), _step),
     Known("softplus", lambda z: np.logaddexp(0.0, z), _sigmoid),
-    Known("exp", np.exp, np.exp, lambda a: a),
-    Known("the square", np.square, lambda z: 2.0 * z),
+    Known("exp", np.exp, np.exp, lambda a: a, activates=False),
+    Known("the square", np.square, lambda z: 2.0 * z, activates=False),
     Known("sin", np.sin, np.cos),
     Known("cos", np.cos, lambda z: -np.sin(z)),
-    Known("the logarithm", np.log, lambda z: 1.0 / z),
-    Known("the square root", np.sqrt, lambda z: 0.5 / np.sqrt(z), lambda a: 0.5 / a),
+    Known("the logarithm", np.log, lambda z: 1.0 / z, activates=False),
+    Known("the square root", np.sqrt, lambda z: 0.5 / np.sqrt(z), lambda a: 0.5 / a,
+          activates=False),
     Known("SiLU", lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) * (1 + z * (1 - _sigmoid(z)))),
     Known("GELU", lambda z: z * _normal(z), lambda z: _normal(z) + z * _bell(z)),
     Known("GELU by tanh", lambda z: 0.5 * z * (1.0 + _inner(z)), _gelu_by_tanh),
@@ -130,16 +134,24 @@ def wrong_slopes(
     if known is not None:
         yield from _misplaced(known, z, a)
         for other in KNOWN:
-            if other is not known:
+            if other is not known and other.activates:
                 yield "other-function", f"that of {other.name} instead", other.slope(z)
+
+
+def pieces(z: FloatArray, slope: FloatArray) -> tuple[float, float] | None:
+    """The slopes of a function of two straight pieces that meet at 0, if it is one."""
+    negative, positive = np.unique(slope[z < 0.0]), np.unique(slope[z > 0.0])
+    if len(negative) != 1 or len(positive) != 1 or negative[0] == positive[0]:
+        return None
+    return float(negative[0]), float(positive[0])
 
 
 def _other_pieces(z: FloatArray, slope: FloatArray) -> Iterator[tuple[str, str, FloatArray]]:
     """For a function of two straight pieces, another slope on one of them."""
-    negative, positive = np.unique(slope[z < 0.0]), np.unique(slope[z > 0.0])
-    if len(negative) != 1 or len(positive) != 1 or negative[0] == positive[0]:
+    both = pieces(z, slope)
+    if both is None:
         return
-    low, high = float(negative[0]), float(positive[0])
+    low, high = both
     for other in sorted({0.0, 1.0, -low} - {low}):
         words = f"{other:g} for {low:g} where the argument is negative"
         yield "piece", words, np.where(z < 0.0, other, slope)

@@ -57,16 +57,32 @@ def _of_jacobian(
         ("jacobian-left-out", "nothing is kept (1 in its place)", np.ones_like),
         ("jacobian-factor", "only the factor p is kept", lambda p: p),
     ]
-    for kind, words, slope in wrong:
+    offered = [
+        (kind, words, {made: _straight(Place(step.outs[0]), slope(p)) for step, made, p in found})
+        for kind, words, slope in wrong
+    ]
+    if name == "softmax":
+        axis = {made: _wrong_axis(Place(step.outs[0]), p) for step, made, p in found}
+        offered.append(("jacobian-axis", "the sum is taken over the batch, not the classes", axis))
+    for kind, words, edits in offered:
         yield Mistake(
-            Cause.UPSTREAM if kind != "jacobian-left-out" else Cause.ACTIVATION_DERIVATIVE,
+            Cause.ACTIVATION_DERIVATIVE if kind == "jacobian-left-out" else Cause.UPSTREAM,
             kind,
             f"of the derivative of the {name} p of {site.words} {words}",
             "the gradient in the logits is p (g - sum(g p)) for what comes back as g",
             site.spot,
-            {made: _straight(Place(step.outs[0]), slope(p)) for step, made, p in found},
-            frozenset[str]().union(*(part for step, _, _ in found for part in study.reach[step])),
+            edits,
+            frozenset[str]().union(*(study.through(step) for step, _, _ in found)),
         )
+
+
+def _wrong_axis(place: Place, p: FloatArray) -> Edit:
+    """The sum of the Jacobian over the batch, where it is over the classes."""
+
+    def edit(gradient: Any, *_: Any) -> Any:
+        return [(place, p * (gradient - np.sum(gradient * p, axis=0, keepdims=True)))]
+
+    return edit
 
 
 def _straight(place: Place, slope: FloatArray) -> Edit:

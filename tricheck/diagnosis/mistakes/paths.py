@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.mistake import Mistake, after, instead, times, without
+from tricheck.diagnosis.mistakes import activations
+from tricheck.diagnosis.mistakes.mistake import Mistake, Right, after, both, instead, times, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Edit, Gathered, Step, Storage, last_writer
+from tricheck.tracing.tape import Edit, Gathered, Step, Storage, View, last_writer
 from tricheck.tracing.traced import is_traced, plain
 from tricheck.vocabulary import Cause
 
@@ -19,44 +21,80 @@ _MOST_STATISTICS = 6
 _LINEAR = (np.add, np.subtract, np.negative, np.positive, np.copy)
 
 
-def left_out(study: Study, site: Site) -> list[Mistake]:
+def left_out(study: Study, site: Site, around: Around) -> list[Mistake]:
     """What comes back through one argument of an operation is left out."""
     found = []
     for position in site.operands():
         places = list(site.places(position))
         operand = site.operand(position)
+        what = f"what comes back to {operand} through {site.words}"
         found.append(
             Mistake(
-                Cause.REGULARIZER if _of_one(study, site, position) else Cause.UPSTREAM,
+                around.cause(site),
                 "path-left-out",
-                f"what comes back to {operand} through {site.words} is left out",
+                f"{what} is left out",
                 f"let the gradient of {operand} have that part too",
                 site.spot,
                 {step: without(number) for step, number in places},
                 _reached(study, places),
-                scaled=_multiplied(f"what comes back to {operand} through {site.words}"),
+                scaled=_multiplied(what),
             )
         )
     return found
 
 
-def _of_one(study: Study, site: Site, position: int) -> bool:
-    """Whether an operation takes one parameter and no other array: part of a term of its own."""
-    for step, number in site.places(position):
-        storage = step.places[number].storage
+@dataclass(frozen=True)
+class Around:
+    """What the steps of a run are part of.
+
+    Attributes
+    ----------
+    functions : frozenset of Step
+        Of an elementwise function.
+    terms : frozenset of Step
+        Of a term of the loss that depends on one parameter alone, and on no data.
+    """
+
+    functions: frozenset[Step]
+    terms: frozenset[Step]
+
+    @classmethod
+    def of(cls, study: Study) -> Around:
+        """As the run tells."""
+        return cls(activations.inside(study), _terms(study))
+
+    def cause(self, site: Site) -> Cause:
+        """What a path through an operation belongs to."""
+        if self.terms.issuperset(site.steps):
+            return Cause.REGULARIZER
+        return (
+            Cause.ACTIVATION_DERIVATIVE if self.functions.issuperset(site.steps) else Cause.UPSTREAM
+        )
+
+
+def _terms(study: Study) -> frozenset[Step]:
+    """Steps that lead from one parameter, without any other array, to a number."""
+    alone: dict[Storage, set[Step]] = {root: set() for root in study.roots}
+    terms: set[Step] = set()
+    for step in study.steps:
         args = step.note.args if step.note is not None else ()
-        alone = all(_is_number(plain(arg)) or _lies_in(arg, storage) for arg in args)
-        if storage not in study.roots or not alone:
-            return False
-    return True
+        sources = {place.storage for place in step.places}
+        known = all(_is_number(plain(arg)) or _lies_in(arg, sources) for arg in args)
+        if len(study.through(step)) != 1 or not known or not sources <= alone.keys():
+            continue
+        behind = {step}.union(*(alone[storage] for storage in sources))
+        alone[step.outs[0]] = behind
+        if np.ndim(step.value) == 0 and any(np.size(root.value) > 1 for root in study.roots):
+            terms |= behind
+    return frozenset(terms)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.generic | np.ndarray) and np.ndim(value) == 0
 
 
-def _lies_in(value: Any, storage: Storage) -> bool:
-    return is_traced(value) and value.storage is storage
+def _lies_in(value: Any, storages: set[Storage]) -> bool:
+    return is_traced(value) and value.storage in storages
 
 
 def _multiplied(what: str) -> Callable[[float], str]:
@@ -76,13 +114,13 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
             continue
         operand = site.operand(position)
         of_one = all(len(step.note.args) == 1 for step, _ in places if step.note)
-        what = "the derivative" if of_one else f"the slope in {operand}"
+        what = "the derivative" if of_one else f"the factor of {operand} in"
         found.append(
             Mistake(
                 Cause.ACTIVATION_DERIVATIVE if of_one else Cause.UPSTREAM,
                 "factor-left-out",
-                f"{what} of {site.words} is left out (1 in its place)",
-                f"multiply what comes back by {what}",
+                f"{what} {'of ' * of_one}{site.words} is left out (1 in its place)",
+                "multiply what comes back by it",
                 site.spot,
                 {step: instead(number, lambda came, *_: came) for step, number in places},
                 _reached(study, places),
@@ -123,7 +161,7 @@ def dropped(study: Study, site: Site) -> list[Mistake]:
             "multiply by the upstream gradient",
             site.spot,
             {step: after(_ones) for step in steps},
-            _through(study, steps),
+            _reaching(study, steps),
         )
     ]
 
@@ -176,9 +214,106 @@ def overwritten(study: Study, site: Site) -> list[Mistake]:
             "add them up, with np.add.at",
             site.spot,
             edits,
-            _through(study, list(edits)),
+            _reaching(study, list(edits)),
         )
     ]
+
+
+def branches(study: Study, site: Site) -> list[Mistake]:
+    """The condition of a `where` is not looked at, or the wrong way round."""
+    if site.function is not np.where or site.operands() != [1, 2]:
+        return []
+    found = []
+    for kind, words, change in (
+        ("first-branch", "takes the first branch everywhere", lambda g, _: (g, None)),
+        ("second-branch", "takes the second branch everywhere", lambda g, _: (None, g)),
+        ("other-branch", "takes each branch where the other is due", lambda _, parts: parts[::-1]),
+    ):
+        found.append(
+            Mistake(
+                Cause.ACTIVATION_DERIVATIVE,
+                kind,
+                f"the way back through {site.words} {words}",
+                "let the condition of the forward pass decide",
+                site.spot,
+                {step: _branched(change) for step in site.steps if len(step.places) == 2},
+                _reaching(study, list(site.steps)),
+            )
+        )
+    return found
+
+
+def _branched(change: Callable[[Any, list[Any]], tuple[Any, Any]]) -> Edit:
+    def edit(came: Any, _: Step, right: Right) -> Any:
+        places, parts = zip(*right(came), strict=True)
+        shapes = [np.shape(part) for part in parts]
+        changed = change(came, list(parts))
+        return [
+            (place, part)
+            for place, part, shape in zip(places, changed, shapes, strict=True)
+            if part is None or np.shape(part) == shape
+        ]
+
+    return edit
+
+
+def constant(study: Study, every: list[Site]) -> list[Mistake]:
+    """A value that several operations use is taken for a constant, or seen through one alone."""
+    uses: dict[tuple[Storage, View], list[tuple[Site, int, Step, int]]] = {}
+    for site in every:
+        if site.turn:
+            continue
+        for position in site.operands():
+            for step, number in site.places(position):
+                place = step.places[number]
+                uses.setdefault((place.storage, place.view), []).append(
+                    (site, position, step, number)
+                )
+    groups: dict[frozenset[tuple[Site, int]], list[tuple[Site, int, Step, int]]] = {}
+    for used in uses.values():
+        signature = frozenset((site, position) for site, position, _, _ in used)
+        if len(signature) > 1:
+            groups.setdefault(signature, []).extend(used)
+    return [m for group in groups.values() for m in _of_value(study, group)]
+
+
+def _of_value(study: Study, used: list[tuple[Site, int, Step, int]]) -> list[Mistake]:
+    site, position, _, _ = used[0]
+    operand = site.operand(position)
+    kinds = list(dict.fromkeys((other, k) for other, k, _, _ in used))
+    found = [
+        Mistake(
+            Cause.UPSTREAM,
+            "taken-for-constant",
+            f"{operand}, first used in {site.words}, is taken for a constant",
+            "send the gradient back through all of its uses",
+            site.spot,
+            _all_without(used),
+            _reached(study, [(step, number) for _, _, step, number in used]),
+        )
+    ]
+    if len(kinds) > 2:
+        for kept, k in kinds:
+            rest = [use for use in used if (use[0], use[1]) != (kept, k)]
+            found.append(
+                Mistake(
+                    Cause.UPSTREAM,
+                    "one-path",
+                    f"of what comes back to {operand} only the part through {kept.words} is kept",
+                    "add up the parts of all its uses",
+                    kept.spot,
+                    _all_without(rest),
+                    _reached(study, [(step, number) for _, _, step, number in rest]),
+                )
+            )
+    return found
+
+
+def _all_without(used: list[tuple[Site, int, Step, int]]) -> dict[Step, Edit]:
+    edits: dict[Step, Edit] = {}
+    for _, _, step, number in used:
+        edits[step] = both(edits.get(step), without(number))
+    return edits
 
 
 def held_constant(study: Study, every: list[Site]) -> list[Mistake]:
@@ -227,5 +362,5 @@ def _reached(study: Study, places: list[tuple[Step, int]]) -> frozenset[str]:
     return frozenset[str]().union(*(study.reach[step][number] for step, number in places))
 
 
-def _through(study: Study, steps: list[Step]) -> frozenset[str]:
-    return frozenset[str]().union(*(part for step in steps for part in study.reach[step]))
+def _reaching(study: Study, steps: list[Step]) -> frozenset[str]:
+    return frozenset[str]().union(*map(study.through, steps))

@@ -160,20 +160,32 @@ def _candidates(site: Site, other: int, every: list[Site]) -> Iterator[tuple[str
     """Arrays of the same shape that the code has at hand at each of the site's turns."""
     right = [plain(step.note.args[other]) for step in site.steps if step.note]
     shapes = [np.shape(value) for value in right]
-    count = 0
-    for candidate in every:
-        if candidate.turn or len(candidate.steps) != len(site.steps):
+    seen = [right]
+    for words, values in _at_hand(len(site.steps), every):
+        if [np.shape(value) for value in values] != shapes or any(_same(values, s) for s in seen):
             continue
-        values = [step.value for step in candidate.steps]
-        if [np.shape(value) for value in values] != shapes:
-            continue
-        if all(np.array_equal(v, r) for v, r in zip(values, right, strict=True)):
-            continue
-        count += 1
-        if count > _MOST_CANDIDATES:
+        if len(seen) > _MOST_CANDIDATES:
             return
-        yield candidate.words, values
+        seen.append(values)
+        yield words, values
     yield from _shifted(right, shapes)
+
+
+def _at_hand(turns: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
+    """What other operations make, and what they take."""
+    for site in every:
+        if site.turn or len(site.steps) != turns:
+            continue
+        yield site.words, [step.value for step in site.steps]
+        arguments = [step.note.args if step.note else () for step in site.steps]
+        for position in range(min(map(len, arguments), default=0)):
+            values = [plain(args[position]) for args in arguments]
+            if all(isinstance(value, np.ndarray) for value in values):
+                yield f"{site.operand(position)} of {site.words}", values
+
+
+def _same(first: list[Any], second: list[Any]) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _shifted(right: list[Any], shapes: list[tuple[int, ...]]) -> Iterator[tuple[str, list[Any]]]:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes import activations, links, paths, products, reductions
+from tricheck.diagnosis.mistakes.catalogue import catalogue
 from tricheck.diagnosis.mistakes.mistake import Mistake, both
-from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study
@@ -79,6 +78,9 @@ class Search:
         self._seen = discrepancy
         self._unexplained = unexplained
         self._left = _MOST_UNDONE
+        self._blocks = {
+            leaf.name: discrepancy.backprop[leaf.place] for leaf in study.parameters.leaves
+        }
         self._places = {leaf.name: leaf.place for leaf in study.parameters.leaves}
 
     def explanations(self) -> list[Explained]:
@@ -98,7 +100,7 @@ class Search:
     def _best(self, base: Edits, remaining: frozenset[str]) -> Explained | None:
         right = self._study.gradient(base)
         fits: list[Explained] = []
-        for mistake in self._candidates():
+        for mistake in catalogue(self._study, self._blocks):
             open_ = mistake.parameters & remaining & self._unexplained
             if not open_ or not mistake.parameters <= self._seen.wrong:
                 continue
@@ -117,27 +119,6 @@ class Search:
         first, *others = (fit for fit in fits if len(fit.parameters) == most)
         same = tuple(o.mistake for o in others if o.parameters == first.parameters)
         return replace(first, also=same)
-
-    def _candidates(self) -> Iterator[Mistake]:
-        study = self._study
-        every = sites(study)
-        yield from activations.mistakes(study)
-        yield from links.mistakes(study, [site for site in every if not site.turn])
-        for site in every:
-            yield from paths.left_out(study, site)
-            yield from paths.factor_left_out(study, site)
-            yield from products.untransposed(study, site)
-            yield from paths.overwritten(study, site)
-            yield from reductions.unreduced(study, site)
-            yield from reductions.spread(study, site)
-        yield from paths.held_constant(study, every)
-        for site in every:
-            yield from products.wrong_factor(study, site, every)
-            yield from paths.dropped(study, site)
-        blocks = {name: self._seen.backprop[place] for name, place in self._places.items()}
-        for site in every:
-            if not site.turn:
-                yield from products.updated(study, site, blocks)
 
     def _fitted(
         self, mistake: Mistake, made: FloatArray, right: FloatArray, remaining: frozenset[str]

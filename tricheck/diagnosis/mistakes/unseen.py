@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes import activations, paths, products
+from tricheck.diagnosis.mistakes.catalogue import catalogue
 from tricheck.diagnosis.mistakes.mistake import Mistake
-from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study, back
@@ -111,14 +110,7 @@ def _key(mistake: Mistake) -> Key:
 
 
 def _worth_trying(study: Study) -> Iterator[Mistake]:
-    every = [site for site in sites(study) if not site.turn]
-    candidates = list(activations.mistakes(study))
-    for site in every:
-        candidates += paths.left_out(study, site)
-        candidates += paths.factor_left_out(study, site)
-        candidates += products.untransposed(study, site)
-        candidates += products.wrong_factor(study, site, every)
-    return (mistake for mistake in candidates if mistake.kind in _KINDS)
+    return (mistake for mistake in catalogue(study, turns=False) if mistake.kind in _KINDS)
 
 
 def _changes_little(study: Study, mistake: Mistake, share: float) -> bool:

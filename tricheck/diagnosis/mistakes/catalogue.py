@@ -1,0 +1,50 @@
+"""All the mistakes that are tried, the likeliest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tricheck.diagnosis.mistakes import activations, links, paths, products, reductions
+from tricheck.diagnosis.mistakes.mistake import Mistake
+from tricheck.diagnosis.mistakes.sites import sites
+from tricheck.tracing.study import Study
+
+
+def catalogue(
+    study: Study, gradients: dict[str, Any] | None = None, *, turns: bool = True
+) -> Iterator[Mistake]:
+    """Mistakes at every operation of a run.
+
+    Parameters
+    ----------
+    study : Study
+    gradients : dict of str to ndarray, optional
+        What a step of gradient descent would change the parameters by.
+    turns : bool
+        Whether the turns of a loop are tried one by one, too.
+    """
+    every = sites(study)
+    whole = [site for site in every if not site.turn]
+    every = every if turns else whole
+    around = paths.Around.of(study)
+    known, other = activations.mistakes(study)
+    yield from known
+    yield from links.mistakes(study, whole)
+    for site in every:
+        yield from paths.left_out(study, site, around)
+        yield from products.untransposed(study, site)
+        yield from paths.overwritten(study, site)
+        yield from paths.branches(study, site)
+        yield from reductions.unreduced(study, site)
+        yield from reductions.spread(study, site)
+    yield from paths.held_constant(study, whole)
+    yield from paths.constant(study, whole)
+    yield from other
+    for site in every:
+        yield from paths.factor_left_out(study, site)
+        yield from products.wrong_factor(study, site, whole)
+        yield from paths.dropped(study, site)
+    if gradients is not None:
+        for site in every:
+            yield from products.updated(study, site, gradients)
