@@ -54,7 +54,10 @@ def diagnose(
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
-        found |= mistaken(kept, blocks.values(), blamed.keys(), open_)
+        factors = [
+            f for each in found.values() if isinstance(f := each.evidence.get("factor"), float)
+        ]
+        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, factors)
     found |= _probed(evidence, calls, [blocks[name] for name in blamed if name not in found])
     unexplained = [name for name in blamed if name not in found]
     if unexplained:
@@ -93,6 +96,11 @@ def _related(blocks: list[Block], around: Surroundings) -> Found:
         block.name: explanation.finding(block, digits[explanation.statement, explanation.reading])
         for block, explanation in pairs
     }
+
+
+def _factors(found: Found) -> list[float]:
+    factors = (finding.evidence.get("factor") for finding in found.values())
+    return [factor for factor in factors if isinstance(factor, float)]
 
 
 def _in_part(finding: Finding) -> bool:

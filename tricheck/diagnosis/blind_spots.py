@@ -13,14 +13,13 @@ import numpy as np
 
 from tricheck.comparison import BoolArray
 from tricheck.diagnosis.mistakes import paths
-from tricheck.diagnosis.mistakes.activations import activations
+from tricheck.diagnosis.mistakes.activations import activations, is_curved
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.diagnosis.mistakes.unseen import Restudy, Unseen, unseen
 from tricheck.diagnosis.sensitivity import limits
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Step
 from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Cause, Verdict
 
@@ -130,7 +129,7 @@ def _one_signed(evidence: Evidence, study: Study, seen: FloatArray) -> Iterator[
         gradient, values = best.values[leaf.place], evidence.parameters.values[leaf.place]
         flipped = np.where(values < 0.0, -gradient, gradient)
         of_function = any(
-            _is_function(s) for s in study.steps if s.places and s.places[0].storage is root
+            is_curved(s) for s in study.steps if s.places and s.places[0].storage is root
         )
         unchanged = np.all(np.abs(flipped - gradient) <= seen[leaf.place])
         if of_function and unchanged and leaf.stop - leaf.start > 1 and not np.any(values < 0.0):
@@ -141,16 +140,6 @@ def _one_signed(evidence: Evidence, study: Study, seen: FloatArray) -> Iterator[
                 leaf.name,
                 [Cause.SIGN, Cause.ENTRIES],
             )
-
-
-def _is_function(step: Step) -> bool:
-    """Whether a step is a nonlinear function of single entries."""
-    function = step.note.function if step.note is not None else None
-    of_entries = isinstance(function, np.ufunc) and function.signature is None
-    return (of_entries and function not in _ARITHMETIC) or function in (np.where, np.clip)
-
-
-_ARITHMETIC = (np.add, np.subtract, np.multiply, np.true_divide, np.power, np.square, np.negative)
 
 
 # --- the inputs ---------------------------------------------------------------------------------

@@ -84,11 +84,11 @@ def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
 
 
 def inside(study: Study) -> frozenset[Step]:
-    """The steps that are part of a curved function of one array."""
+    """The steps that are part of a known activation."""
     return frozenset(
         step
         for activation in activations(study)
-        if not activation.straight
+        if _recognised(study, activation)
         for step in activation.steps
     )
 
@@ -226,27 +226,44 @@ def _users(study: Study) -> dict[Any, list[Step]]:
 def _cut(study: Study, steps: list[Step], users: dict[Any, list[Step]]) -> Iterator[Activation]:
     """A chain of elementwise steps, at the values that the code hands from line to line."""
     inside = set(steps)
-    first = next(place for place in steps[0].places)
-    named = [
-        step
-        for step in steps
-        if any(
-            user not in inside or study.spots(user)[:-1] != study.spots(step)[:-1]
-            or _line(study, user) != _line(study, step)
-            for user in users.get(step.outs[0], [])
-        )
-        or step.outs[0] not in users
-    ]  # fmt: skip
-    starts = [first, *(Place(step.outs[0]) for step in named)]
+    named = [step for step in steps if _is_handed_on(study, step, users, inside)]
+    starts = [steps[0].places[0], *(Place(step.outs[0]) for step in named)]
+    seen = set()
     for end in named:
         for start in starts:
-            if between := _between(steps, start, end):
+            between = _between(steps, start, end)
+            if between:
+                seen.add(between)
                 yield Activation(start, between)
+    for step in steps:  # a function called by its name is one, wherever it stands
+        if len(step.places) == 1 and is_curved(step) and (step,) not in seen:
+            yield Activation(step.places[0], (step,))
 
 
-def _line(study: Study, step: Step) -> int | None:
+def _is_handed_on(
+    study: Study, step: Step, users: dict[Any, list[Step]], inside: set[Step]
+) -> bool:
+    """Whether what a step makes is used on another line, or by no elementwise step."""
+    made_by = users.get(step.outs[0])
+    if made_by is None:
+        return True
+    return any(user not in inside or _line(study, user) != _line(study, step) for user in made_by)
+
+
+def is_curved(step: Step) -> bool:
+    """Whether a step is a function of single entries that is more than arithmetic."""
+    function = step.note.function if step.note is not None else None
+    of_entries = isinstance(function, np.ufunc) and function.signature is None
+    return (of_entries and function not in _ARITHMETIC) or function in (np.where, np.clip)
+
+
+_ARITHMETIC = (np.add, np.subtract, np.multiply, np.true_divide, np.power, np.square, np.negative)
+
+
+def _line(study: Study, step: Step) -> tuple[Any, ...]:
+    """The way down to a step, but for where in its line it stands."""
     spots = study.spots(step)
-    return spots[-1].line if spots else None
+    return (*spots[:-1], spots[-1].line) if spots else ()
 
 
 def _between(steps: list[Step], start: Place, end: Step) -> tuple[Step, ...]:

@@ -31,6 +31,7 @@ def catalogue(
     known, other = activations.mistakes(study)
     yield from known
     yield from links.mistakes(study, whole)
+    yield from paths.held_constant(study, whole)
     for site in every:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
@@ -38,7 +39,6 @@ def catalogue(
         yield from paths.branches(study, site)
         yield from reductions.unreduced(study, site)
         yield from reductions.spread(study, site)
-    yield from paths.held_constant(study, whole)
     yield from paths.constant(study, whole)
     yield from other
     for site in every:

@@ -37,7 +37,11 @@ def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
 
 
 def mistaken(
-    kept: Study, blocks: Iterable[Block], wrong: Collection[str], unexplained: Collection[str]
+    kept: Study,
+    blocks: Iterable[Block],
+    wrong: Collection[str],
+    unexplained: Collection[str],
+    factors: Iterable[float],
 ) -> dict[str, Finding]:
     """For each parameter that a mistake explains, that mistake.
 
@@ -48,17 +52,28 @@ def mistaken(
         All parameters, in their order.
     wrong, unexplained : collection of str
         Parameters that are wrong; those that no relation explains by itself.
+    factors : iterable of float
+        Factors that others of the parameters have, and that may have come this far.
     """
     flat = {
         name: np.concatenate([getattr(block, name).reshape(-1) for block in blocks])
         for name in ("backprop", "truth", "slack")
     }
-    seen = Discrepancy(**flat, wrong=frozenset(wrong))
-    found = {}
-    for explained in Search(kept, seen, frozenset(unexplained)).explanations():
-        for name in explained.parameters:
-            place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
-            found[name] = _finding(explained, name, seen.backprop[place])
+    found: dict[str, Finding] = {}
+    for factor in (1.0, *dict.fromkeys(factors)):
+        rest = frozenset(unexplained) - found.keys()
+        if not rest:
+            break
+        seen = Discrepancy(
+            flat["backprop"] / factor,
+            flat["truth"],
+            flat["slack"] / abs(factor),
+            frozenset(wrong),
+        )
+        for explained in Search(kept, seen, rest).explanations():
+            for name in explained.parameters:
+                place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
+                found[name] = _finding(explained, name, seen.backprop[place], factor)
     return found
 
 
@@ -86,17 +101,18 @@ def _with_place(finding: Finding, where: Where) -> Finding:
     return replace(finding, cause=Cause.UPSTREAM, message=words, evidence=evidence)
 
 
-def _finding(explained: Explained, name: str, block: FloatArray) -> Finding:
+def _finding(explained: Explained, name: str, block: FloatArray, factor: float) -> Finding:
     mistake, residual = explained.mistake, explained.residual[name]
     readings = _readings(explained)
     advice = f" {mistake.advice[0].upper()}{mistake.advice[1:]}." if mistake.advice else ""
     other = f", or in which {readings[1]}" if len(readings) == 2 else ""
     if len(readings) > 2:
         other = f", or with {len(readings) - 1} other mistakes"
+    besides = f", besides the factor {factor:.6g}" if factor != 1.0 else ""
     return Finding(
         mistake.cause,
         f"Consistent, {_to_digits(residual, block)}, with a backward pass in which "
-        f"{mistake.words}{other}.{advice}",
+        f"{mistake.words}{other}{besides}.{advice}",
         Source.BACKPROP,
         name,
         evidence={

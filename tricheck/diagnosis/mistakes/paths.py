@@ -13,7 +13,7 @@ from tricheck.diagnosis.mistakes import activations
 from tricheck.diagnosis.mistakes.mistake import Mistake, Right, after, both, instead, times, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Edit, Gathered, Step, Storage, View, last_writer
+from tricheck.tracing.tape import Edit, Gathered, Place, Step, Storage, last_writer
 from tricheck.tracing.traced import is_traced, plain
 from tricheck.vocabulary import Cause
 
@@ -259,22 +259,31 @@ def _branched(change: Callable[[Any, list[Any]], tuple[Any, Any]]) -> Edit:
 
 def constant(study: Study, every: list[Site]) -> list[Mistake]:
     """A value that several operations use is taken for a constant, or seen through one alone."""
-    uses: dict[tuple[Storage, View], list[tuple[Site, int, Step, int]]] = {}
+    uses: dict[Region, list[tuple[Site, int, Step, int]]] = {}
     for site in every:
         if site.turn:
             continue
         for position in site.operands():
             for step, number in site.places(position):
-                place = step.places[number]
-                uses.setdefault((place.storage, place.view), []).append(
-                    (site, position, step, number)
-                )
+                region = _region(step.places[number])
+                uses.setdefault(region, []).append((site, position, step, number))
     groups: dict[frozenset[tuple[Site, int]], list[tuple[Site, int, Step, int]]] = {}
     for used in uses.values():
         signature = frozenset((site, position) for site, position, _, _ in used)
         if len(signature) > 1:
             groups.setdefault(signature, []).extend(used)
     return [m for group in groups.values() for m in _of_value(study, group)]
+
+
+Region = tuple[Storage, Any, Any, Any]
+
+
+def _region(place: Place) -> Region:
+    """The memory that a place is, however it was looked up."""
+    if not place.view:
+        return place.storage, None, None, None
+    seen = np.asarray(place.look(place.storage.value))
+    return place.storage, seen.ctypes.data, seen.shape, seen.strides
 
 
 def _of_value(study: Study, used: list[tuple[Site, int, Step, int]]) -> list[Mistake]:
@@ -317,12 +326,12 @@ def _all_without(used: list[tuple[Site, int, Step, int]]) -> dict[Step, Edit]:
 
 
 def held_constant(study: Study, every: list[Site]) -> list[Mistake]:
-    """Several statistics of the same values (mean, variance, ...) are taken for constants."""
+    """Statistics of the values (mean, variance, ...) are taken for constants."""
     statistics = [site for site in every if not site.turn and _is_statistic(site)]
     if len(statistics) > _MOST_STATISTICS:
         return []
     found = []
-    for count in range(len(statistics), 1, -1):
+    for count in (1, *range(len(statistics), 1, -1)):
         for group in combinations(statistics, count):
             places = [p for site in group for k in site.operands() for p in site.places(k)]
             names = " and ".join(site.words for site in group[:2])
@@ -331,8 +340,8 @@ def held_constant(study: Study, every: list[Site]) -> list[Mistake]:
                 Mistake(
                     Cause.UPSTREAM,
                     "held-constant",
-                    f"{names} are taken for constants",
-                    "they depend on their input: its gradient has a part through each of them",
+                    f"{names} {'is' if count == 1 else 'are'} taken for constant",
+                    "the gradient of the input has a part through that, too",
                     group[0].spot,
                     {step: without(number) for step, number in places},
                     _reached(study, places),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,9 @@ _ROUNDING = 2.0**12 * float(np.finfo(np.float64).eps)
 _MOST_TOGETHER = 4  # mistakes in one backward pass
 _ENOUGH = 3  # entries that a multiple is read from
 _SAME = 1e-6
+_MOST_PAIRED = 48  # mistakes of which two are tried together
+_ENOUGH_DIGITS = 3.0  # by chance once in a thousand searches
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class Search:
         self._seen = discrepancy
         self._unexplained = unexplained
         self._left = _MOST_UNDONE
+        self._tried = 0
         self._blocks = {
             leaf.name: discrepancy.backprop[leaf.place] for leaf in study.parameters.leaves
         }
@@ -99,26 +105,57 @@ class Search:
 
     def _best(self, base: Edits, remaining: frozenset[str]) -> Explained | None:
         right = self._study.gradient(base)
-        fits: list[Explained] = []
+        relevant = list(self._relevant(remaining))
+        fits = [
+            fit
+            for mistake in relevant
+            if (made := self._made(_together(base, mistake.edits))) is not None
+            for fit in self._fitted(mistake, made, right, remaining)
+        ]
+        return _widest(fits) or _widest(list(self._pairs(base, relevant, remaining)))
+
+    def _relevant(self, remaining: frozenset[str]) -> Iterator[Mistake]:
+        """Mistakes that change something unexplained, and nothing that is right."""
         for mistake in catalogue(self._study, self._blocks):
-            open_ = mistake.parameters & remaining & self._unexplained
-            if not open_ or not mistake.parameters <= self._seen.wrong:
+            if not mistake.parameters <= self._seen.wrong:
                 continue
-            if self._left < len(self._study.steps):
-                break
-            self._left -= len(self._study.steps)
-            try:
-                with np.errstate(all="ignore"):
-                    made = self._study.gradient(_together(base, mistake.edits))
-            except (TraceError, ValueError):  # shapes by which nobody could make this mistake
-                continue
-            fits += self._fitted(mistake, made, right, remaining)
-        if not fits:
+            if mistake.parameters & remaining & self._unexplained:
+                yield mistake
+
+    def _made(self, edits: Edits) -> FloatArray | None:
+        """The gradient with mistakes; None for shapes by which nobody could make them."""
+        if self._left < len(self._study.steps):
             return None
-        most = max(len(fit.parameters) for fit in fits)
-        first, *others = (fit for fit in fits if len(fit.parameters) == most)
-        same = tuple(o.mistake for o in others if o.parameters == first.parameters)
-        return replace(first, also=same)
+        self._left -= len(self._study.steps)
+        self._tried += 1
+        try:
+            with np.errstate(all="ignore"):
+                return self._study.gradient(edits)
+        except (TraceError, ValueError):
+            return None
+
+    def _pairs(
+        self, base: Edits, relevant: Sequence[Mistake], remaining: frozenset[str]
+    ) -> Iterator[Explained]:
+        """Two mistakes on the same way back, of the likeliest."""
+        for first, second in combinations(relevant[:_MOST_PAIRED], 2):
+            if first.spot == second.spot:
+                continue
+            edits = _together(first.edits, second.edits)
+            made = self._made(_together(base, edits))
+            if made is None:
+                continue
+            two = Mistake(
+                first.cause,
+                f"{first.kind} and {second.kind}",
+                f"{first.words}, and {second.words}",
+                "look at both",
+                first.spot,
+                edits,
+                first.parameters | second.parameters,
+            )
+            if explained := self._explains(two, made, remaining):
+                yield explained
 
     def _fitted(
         self, mistake: Mistake, made: FloatArray, right: FloatArray, remaining: frozenset[str]
@@ -171,7 +208,7 @@ class Search:
     def _explains(
         self, mistake: Mistake, made: FloatArray, remaining: frozenset[str]
     ) -> Explained | None:
-        residual, bound = {}, {}
+        residual, bound, digits = {}, {}, 0.0
         for name in mistake.parameters & remaining:
             place = self._places[name]
             apart = np.abs(self._seen.backprop - made)[place]
@@ -181,9 +218,18 @@ class Search:
             if np.all(apart[known] <= allowed[known]):
                 residual[name] = float(np.max(apart[known]))
                 bound[name] = float(np.max(allowed[known]))
-        if not residual.keys() & self._unexplained:
+                digits += self._digits(place, allowed)
+        by_chance = math.log10(max(self._tried, 1)) + _ENOUGH_DIGITS
+        if not residual.keys() & self._unexplained or digits < by_chance:
             return None
         return Explained(mistake, frozenset(residual), residual, bound)
+
+    def _digits(self, place: slice, allowed: FloatArray) -> float:
+        """How many digits of a block's error an explanation accounts for, in all entries."""
+        error = np.abs(self._seen.backprop - self._seen.truth)[place]
+        known = np.isfinite(error) & np.isfinite(allowed)
+        shares = np.clip(error[known] / np.maximum(allowed[known], _TINY), 1.0, 1e16)
+        return float(np.sum(np.log10(shares)))
 
     def _telling(self, name: str) -> bool:
         """Whether a block is known well enough to tell mistakes apart by it."""
@@ -194,6 +240,16 @@ class Search:
         if not known.any() or not np.all(np.isfinite(self._seen.backprop[place])):
             return False
         return bool(np.max(slack[known]) <= _TOLD * np.max(error[known]))
+
+
+def _widest(fits: list[Explained]) -> Explained | None:
+    """The first that explains the most parameters, with the others that explain the same."""
+    if not fits:
+        return None
+    most = max(len(fit.parameters) for fit in fits)
+    first, *others = (fit for fit in fits if len(fit.parameters) == most)
+    same = tuple(o.mistake for o in others if o.parameters == first.parameters)
+    return replace(first, also=same)
 
 
 def _together(base: Edits, edits: Edits) -> dict[Step, Edit]:
@@ -212,15 +268,7 @@ def _scaled(edits: Edits, times: float) -> Edits:
     def scaled(left_out: Edit) -> Edit:
         def edit(came: Any, step: Step, right: Any) -> Any:
             pairs = zip(right(came), left_out(came, step, right), strict=True)
-            return [
-                (
-                    place,
-                    share
-                    if less is share
-                    else share + times * (share - (0.0 if less is None else less)),
-                )
-                for (place, share), (_, less) in pairs
-            ]
+            return [(place, _more(share, less, times)) for (place, share), (_, less) in pairs]
 
         return edit
 
