@@ -47,7 +47,33 @@ class Study:
 
     def gradient(self, edits: Edits = _NONE) -> FloatArray:
         """The gradient that comes of going back with these edits, shape (size,)."""
-        gradients = back(self.steps, self.end, self._ones, edits)
+        return self._right + self._change(edits) if edits else self._right.copy()
+
+    @cached_property
+    def _right(self) -> FloatArray:
+        return self._flat(back(self.steps, self.end, self._ones))
+
+    def _change(self, edits: Edits) -> FloatArray:
+        """What the edits add to the gradient: going back is linear, so only that goes back."""
+        changes = Gradients()
+        for step in reversed(self.steps):
+            edit = edits.get(step)
+            if edit is None:
+                step.undo(changes)
+                continue
+            right = self.came.get(step)
+            came = _sum(right, step.came(changes))
+            if came is not None:
+                for place, part in edit(came, step, step.parts):
+                    if part is not None:
+                        changes.add(place, part)
+            if right is not None:
+                for place, part in step.parts(right):
+                    if part is not None:
+                        changes.add(place, -part)
+        return self._flat(changes)
+
+    def _flat(self, gradients: Gradients) -> FloatArray:
         flat = np.zeros(self.parameters.size)
         for leaf, root in zip(self.parameters.leaves, self.roots, strict=True):
             block = gradients.pop(root)
@@ -97,6 +123,15 @@ class Study:
             for out in step.outs:
                 seen[out] = seen.get(out, frozenset()).union(*reach[step])
         return reach
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Gradients of one result, or of several, either of which may be missing."""
+    if first is None or second is None:
+        return second if first is None else first
+    if isinstance(first, list):
+        return [a + b for a, b in zip(first, second, strict=True)]
+    return first + second
 
 
 def back(steps: Sequence[Step], end: Place, came: Any, edits: Edits = _NONE) -> Gradients:

@@ -61,7 +61,7 @@ class Around:
     @classmethod
     def of(cls, study: Study) -> Around:
         """As the run tells."""
-        return cls(activations.inside(study), _terms(study))
+        return cls(activations.inside(study), terms_of(study))
 
     def cause(self, site: Site) -> Cause:
         """What a path through an operation belongs to."""
@@ -72,7 +72,7 @@ class Around:
         )
 
 
-def _terms(study: Study) -> frozenset[Step]:
+def terms_of(study: Study) -> frozenset[Step]:
     """Steps that lead from one parameter, without any other array, to a number."""
     alone: dict[Storage, set[Step]] = {root: set() for root in study.roots}
     terms: set[Step] = set()

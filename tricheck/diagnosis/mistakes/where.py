@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tricheck.diagnosis.mistakes.paths import terms_of
 from tricheck.diagnosis.mistakes.sites import Site, sites
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage
@@ -69,12 +70,13 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
 
 
 def _uses(study: Study) -> dict[str, list[Step]]:
-    """The steps that read each parameter itself."""
+    """The steps that read each parameter itself, but for terms of its own, such as weight decay."""
+    terms = terms_of(study)
     names = dict(zip(study.roots, (leaf.name for leaf in study.parameters.leaves), strict=True))
     uses: dict[str, list[Step]] = {}
     for step in study.steps:
         for place in step.places:
-            if place.storage in names:
+            if place.storage in names and step not in terms:
                 uses.setdefault(names[place.storage], []).append(step)
     return uses
 
