@@ -12,7 +12,7 @@ from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.curl import Curl
 from tricheck.diagnosis.explanation import Explanation, credible
 from tricheck.diagnosis.rearranged import rearranged
-from tricheck.diagnosis.regions import Region, filled, regions
+from tricheck.diagnosis.regions import Region, filled, largely, regions
 from tricheck.diagnosis.regularizer import regularizer
 from tricheck.diagnosis.scaling import scaling
 from tricheck.diagnosis.surroundings import Surroundings
@@ -106,7 +106,8 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
     if not few and region is None:
         return
     evidence: dict[str, float | str | list[str]] = {"wrong": float(wrong), "of": float(size)}
-    message = f"{wrong} of {size} entries are wrong, the others right: "
+    are = "is" if wrong == 1 else "are"
+    message = f"{wrong} of {size} entries {are} wrong, the others right: "
     if region is None:
         message += "look at what sets these apart (a border, a mask, an index)."
     else:
@@ -120,7 +121,8 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
 def _telling(block: Block) -> Iterator[Region]:
     """Regions that say more than where the entries happen to lie."""
     for region in regions(block):
-        if not region.half or filled(block, region):
+        slices = region.gate or region.rows is not None
+        if slices or (largely(block, region) and (not region.half or filled(block, region))):
             yield region
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,29 +84,28 @@ def _follows(evidence: Evidence, calls: Calls, leaf: Leaf) -> bool:
 # --- a cache that is not refreshed --------------------------------------------------------------
 
 
-def stale(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[Finding]:
-    """Findings on blocks that stay the same elsewhere, though the loss has another slope there."""
+def stale(evidence: Evidence, calls: Calls, blocks: Sequence[Block]) -> list[Finding]:
+    """Findings on blocks that stay the same elsewhere, though the loss has another slope there.
+
+    If backprop sees some of the parameters move, no such cache is to blame.
+    """
     elsewhere = _elsewhere(evidence)
-    answer = _gradient(calls, elsewhere)
-    if answer is None:
+    answer = _gradient(calls, elsewhere) if blocks else None
+    if answer is None or not np.array_equal(answer, evidence.backprop.values):
         return []
-    leaves = {leaf.name: leaf for leaf in evidence.parameters.leaves}
-    findings = []
-    for block in blocks:
-        place = leaves[block.name].place
-        there, here = answer[place], evidence.backprop.values[place]
-        if np.array_equal(there, here) and np.any(here) and _bends(calls, elsewhere, place):
-            findings.append(
-                block.finding(
-                    Cause.STALE_WEIGHTS,
-                    "Backprop gives the very same numbers at another point, where the loss has "
-                    "other slopes, consistent with a cache that is not refreshed: it is computed "
-                    "from parameters of another time.",
-                    {"relative_error": block.relative_error},
-                    list(block.blamed),
-                )
-            )
-    return findings
+    places = {leaf.name: leaf.place for leaf in evidence.parameters.leaves}
+    return [
+        block.finding(
+            Cause.STALE_WEIGHTS,
+            "Backprop gives the very same numbers at another point, where the loss has other "
+            "slopes, consistent with a cache that is not refreshed, or a backward pass that "
+            "leaves the parameters out.",
+            {"relative_error": block.relative_error},
+            list(block.blamed),
+        )
+        for block in blocks
+        if np.ptp(block.backprop) > 0.0 and _bends(calls, elsewhere, places[block.name])
+    ]
 
 
 def _elsewhere(evidence: Evidence) -> FloatArray:

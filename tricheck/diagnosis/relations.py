@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.explanation import Explanation, credible
 from tricheck.diagnosis.pattern import clipped, partial
-from tricheck.diagnosis.rearranged import rearranged
+from tricheck.diagnosis.rearranged import any_order, rearranged
 from tricheck.diagnosis.regularizer import regularizer
 from tricheck.diagnosis.scaling import scaling, totals
 from tricheck.diagnosis.surroundings import Surroundings
@@ -32,16 +33,22 @@ def relation(block: Block, around: Surroundings) -> Explanation | None:
     """
     if not np.all(np.isfinite(block.backprop)) or not block.off.any():
         return None
-    whole = [
-        *scaling(block, around),
-        *totals(block),
-        *rearranged(block, around),
-        *regularizer(block, around),
-        *clipped(block, around),
-    ]
-    found = credible(block, whole) or credible(block, list(partial(block, around)))
+    found = (
+        credible(block, list(_whole(block, around)))
+        or credible(block, list(partial(block, around)))
+        or credible(block, list(any_order(block)))
+    )
     if not found:
         return None
     best, *others = found
     also = dict.fromkeys(e.relation for e in others if e.relation != best.relation)
     return replace(best, also=tuple(also)[:_ALSO])
+
+
+def _whole(block: Block, around: Surroundings) -> Iterator[Explanation]:
+    """Relations that tell how every entry came about."""
+    yield from scaling(block, around)
+    yield from totals(block)
+    yield from rearranged(block, around)
+    yield from regularizer(block, around)
+    yield from clipped(block, around)

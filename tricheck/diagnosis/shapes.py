@@ -25,6 +25,7 @@ class Mend(NamedTuple):
     hint : str
         What is wrong, like "not reduced over axis 0".
     advice : str
+        The same with what to do, like "it is not reduced over axis 0; sum over it".
     values : ndarray
         In the parameter's shape.
     rounding : ndarray
@@ -72,12 +73,13 @@ def _mends(error: ShapeError) -> Iterator[Mend]:
     came = np.asarray(error.block, dtype=np.float64)
     expected = error.expected
     if came.ndim > 1 and came.shape == expected[::-1]:
-        yield Mend("transposed", "Transpose it", came.T, np.abs(came.T))
+        advice = "it is transposed; transpose it"
+        yield Mend("transposed", advice, came.T, np.abs(came.T))
     yield from _sums(came, expected)
     if came.size == int(np.prod(expected)):
         for order, how in (("C", ""), ("F", " in Fortran's order")):
             values = came.reshape(expected, order=order)  # type: ignore[call-overload]
-            yield Mend("of another shape", f"Reshape it{how}", values, np.abs(values))
+            yield Mend("reshape", f"reshape it{how}", values, np.abs(values))
 
 
 def _sums(came: FloatArray, expected: tuple[int, ...]) -> Iterator[Mend]:
@@ -89,10 +91,6 @@ def _sums(came: FloatArray, expected: tuple[int, ...]) -> Iterator[Mend]:
                 if values.shape == expected and came.size > values.size:
                     named = f"{'axis' if count == 1 else 'axes'} {', '.join(map(str, axes))}"
                     rounding = np.sum(np.abs(came), axis=axes, keepdims=keep)
-                    yield Mend(
-                        f"not reduced over {named}",
-                        f"Sum over {'that axis' if count == 1 else 'these axes'}",
-                        values,
-                        rounding,
-                        reduction=True,
-                    )
+                    hint = f"not reduced over {named}"
+                    advice = f"it is {hint}; sum over {'it' if count == 1 else 'them'}"
+                    yield Mend(hint, advice, values, rounding, reduction=True)

@@ -63,7 +63,8 @@ class Surroundings:
         if all(_shape(value) is None for _, value in values):  # a layer's inputs are parameters
             values += [(block.name, block.weights) for block in blocks if block.weights.ndim > 1]
         places = [place for name, value in values for place in _sizes(name, value)]
-        numbers = {n: float(v) for n, v in values if isinstance(v, float | np.floating)}
+        floats = {float(v): name for name, v in values if isinstance(v, float | np.floating)}
+        numbers = {name: value for value, name in floats.items()}  # one name for each will do
         indices = {
             name: value
             for name, value in values
