@@ -15,7 +15,7 @@ from tricheck.diagnosis.block import Block, block_of
 from tricheck.diagnosis.curl import curl
 from tricheck.diagnosis.explanation import Explanation
 from tricheck.diagnosis.fallback import fallback
-from tricheck.diagnosis.memory import between_calls, stale, updated
+from tricheck.diagnosis.memory import UPDATED, between_calls, moves_parameters, stale, updated
 from tricheck.diagnosis.relations import relation
 from tricheck.diagnosis.shapes import wrong_shape
 from tricheck.diagnosis.surroundings import Surroundings
@@ -46,7 +46,8 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]], calls: Calls) -
     unexplained = [name for name in blamed if name not in found]
     if unexplained:
         turn = curl(calls, evidence, unexplained, list(found))
-        found |= {name: fallback(blocks[name], around, turn) for name in unexplained}
+        remark = UPDATED if moves_parameters(evidence.point) else ""
+        found |= {name: fallback(blocks[name], around, turn, remark) for name in unexplained}
     return [found[name] for name in blamed]
 
 

@@ -34,11 +34,13 @@ def between_calls(evidence: Evidence, calls: Calls, leaf: Leaf, block: Block) ->
     slack = 4.0 * block.slack + 1e-9 * np.abs(block.truth)
     grown = _fits(second - first, block.truth, slack)
     if grown is not None:
-        weight = "" if abs(grown - 1.0) < _MULTIPLE else f"{grown:.6g} times "
+        once = abs(grown - 1.0) < _MULTIPLE
+        weight = "" if once else f"{grown:.6g} times "
+        average = "" if once else ", or a running average (momentum) inside the gradient"
         return block.finding(
             Cause.ACCUMULATED,
             f"A second call at the same point adds {weight}the right gradient to the first's "
-            f"({told}), consistent with a buffer that is not set to zero.",
+            f"({told}), consistent with a buffer that is not set to zero{average}.",
             numbers,
         )
     if _follows(evidence, calls, leaf):
@@ -137,9 +139,14 @@ def _bends(calls: Calls, elsewhere: FloatArray, place: slice) -> bool:
 # --- parameters that are updated on the way -----------------------------------------------------
 
 
+UPDATED = (
+    "The gradient also changes its parameters on the way: compute all of it before any update."
+)
+
+
 def updated(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[Finding]:
     """Findings on blocks that are right once the gradient's own updates have no effect."""
-    if not _moves(evidence.point):
+    if not moves_parameters(evidence.point):
         return []
     answer = _frozen_gradient(calls)
     if answer is None:
@@ -162,7 +169,8 @@ def updated(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[F
     return findings
 
 
-def _moves(point: Point) -> bool:
+def moves_parameters(point: Point) -> bool:
+    """Whether calling the gradient changes its parameters."""
     return any(f.cause is Cause.MUTATES_PARAMETERS and f.source for f in point.findings)
 
 

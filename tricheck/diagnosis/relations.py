@@ -13,9 +13,12 @@ from tricheck.diagnosis.pattern import clipped, partial
 from tricheck.diagnosis.rearranged import any_order, rearranged
 from tricheck.diagnosis.regularizer import regularizer
 from tricheck.diagnosis.scaling import scaling, totals
+from tricheck.diagnosis.slices import by_slice
 from tricheck.diagnosis.surroundings import Surroundings
 
 _ALSO = 3  # other relations that are named
+_DEAR = 3.0  # digits: relations chosen among so many may be plainer in a part of the entries
+_AS_GOOD = 6.0  # digits: others that are less improbable by more are not as good
 
 
 def relation(block: Block, around: Surroundings) -> Explanation | None:
@@ -33,15 +36,16 @@ def relation(block: Block, around: Surroundings) -> Explanation | None:
     """
     if not np.all(np.isfinite(block.backprop)) or not block.off.any():
         return None
-    found = (
-        credible(block, list(_whole(block, around)))
-        or credible(block, list(partial(block, around)))
-        or credible(block, list(any_order(block)))
-    )
+    found = credible(block, list(_whole(block, around)))
+    if not found or found[0].cost > _DEAR:
+        found = credible(block, [*found, *partial(block, around)])
+    found = found or credible(block, list(any_order(block)))
     if not found:
         return None
     best, *others = found
-    also = dict.fromkeys(e.relation for e in others if e.relation != best.relation)
+    least = best.credit(block) - _AS_GOOD
+    also = dict.fromkeys(e.relation for e in others if e.credit(block) >= least)
+    also.pop(best.relation, None)
     return replace(best, also=tuple(also)[:_ALSO])
 
 
@@ -52,3 +56,4 @@ def _whole(block: Block, around: Surroundings) -> Iterator[Explanation]:
     yield from rearranged(block, around)
     yield from regularizer(block, around)
     yield from clipped(block, around)
+    yield from by_slice(block, around)
