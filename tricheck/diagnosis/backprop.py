@@ -40,7 +40,7 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]], calls: Calls) -
     leaves = evidence.parameters.leaves
     blocks = {leaf.name: block_of(evidence, leaf, blamed.get(leaf.name)) for leaf in leaves}
     around = Surroundings.read(calls.model.surroundings(), blocks.values())
-    found = _at_sight(evidence, calls, [blocks[name] for name in blamed], around)
+    found = _at_sight(evidence, [blocks[name] for name in blamed], around)
     found |= _related([blocks[name] for name in blamed if name not in found], around)
     found |= _probed(evidence, calls, [blocks[name] for name in blamed if name not in found])
     unexplained = [name for name in blamed if name not in found]
@@ -54,7 +54,7 @@ def diagnose(evidence: Evidence, blamed: dict[str, list[Index]], calls: Calls) -
 Found = dict[str, Finding]
 
 
-def _at_sight(evidence: Evidence, calls: Calls, blocks: list[Block], around: Surroundings) -> Found:
+def _at_sight(evidence: Evidence, blocks: list[Block], around: Surroundings) -> Found:
     """Findings on blocks that have no values to compare: another shape, NaN, another each time."""
     leaves = {leaf.name: leaf for leaf in evidence.parameters.leaves}
     wrong_shapes = {error.parameter: error for error in evidence.point.shape_errors}
@@ -64,7 +64,7 @@ def _at_sight(evidence: Evidence, calls: Calls, blocks: list[Block], around: Sur
         if block.name in wrong_shapes:
             found[block.name] = wrong_shape(wrong_shapes[block.name], block, around)
         elif evidence.unrepeatable[leaf.place].any() and not evidence.point.spread:
-            found[block.name] = between_calls(evidence, calls, leaf, block)
+            found[block.name] = between_calls(evidence, leaf, block)
         elif not np.all(np.isfinite(block.backprop)):
             found[block.name] = _not_finite(block)
     return found

@@ -95,7 +95,7 @@ def readings_of(value: float, error: float, around: Surroundings) -> Readings:
     return Readings(tuple(found), tried)
 
 
-_FORGOTTEN = "a forgotten 2 (of a square, say)"
+_FORGOTTEN = "a forgotten 2"
 _DOUBLED = "a 2 too many or a forgotten ½"
 _MEAN = "a mean for a sum"
 _SUM = "a sum for a mean"
@@ -122,8 +122,8 @@ def _of_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:
 def _doubled_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:
     for n, where in sizes.items():
         yield Reading(2.0 * n, f"2N with N = {n} ({where})", f"{_SUM}, and double")
-        yield Reading(0.5 * n, f"N/2 with N = {n} ({where})", "a factor 2/N left out")
-        yield Reading(2.0 / n, f"2/N with N = {n} ({where})", "a factor 2/N too many")
+        yield Reading(0.5 * n, f"N/2 with N = {n} ({where})", "a 2/N left out")
+        yield Reading(2.0 / n, f"2/N with N = {n} ({where})", "a 2/N too many")
         yield Reading(0.5 / n, f"1/(2N) with N = {n} ({where})", f"{_MEAN}, and half")
 
 

@@ -116,7 +116,7 @@ def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explan
     factors = readings_of(abs(alpha), error, around)
     known = abs(alpha + 1.0) <= error or abs(alpha) <= error or bool(factors.found)
     decays = _beside(found, around, symbol)
-    data, first = f"{alpha:.6g} times what it should be", ""
+    data, first = f"taken {alpha:.6g} times", ""
     if abs(alpha) <= error:
         alpha, data = 0.0, "missing"
     else:
@@ -125,8 +125,7 @@ def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explan
         Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
         f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
-        f", consistent with a data term that is {data} and a weight decay that is "
-        f"{_listed(decays)}",
+        f", consistent with the data term {data}, the weight decay {_listed(decays)}",
         found.prediction,
         found.tolerance,
         cost=1.0,
