@@ -261,10 +261,12 @@ RIGHT = affine_backward
             lambda d, c: (RIGHT(d, c)[0].T, *RIGHT(d, c)[1:]), {("x", "shape")}, id="transposed"
         ),
         pytest.param(
-            lambda d, c: (*RIGHT(d, c)[:2], d), {("b", "shape")}, id="missing reduction"
+            lambda d, c: (*RIGHT(d, c)[:2], d), {("b", "bias-reduction")}, id="missing reduction"
         ),
         pytest.param(
-            lambda d, c: (*RIGHT(d, c)[:2], d.mean(axis=0)), {("b", "scale")}, id="mean for sum"
+            lambda d, c: (*RIGHT(d, c)[:2], d.mean(axis=0)),
+            {("b", "bias-reduction")},
+            id="mean for sum",
         ),
         pytest.param(
             lambda d, c: (RIGHT(d, c)[0], None, RIGHT(d, c)[2]), {("w", "zero")}, id="None"

@@ -255,7 +255,7 @@ class Model:
     def surroundings(self) -> dict[str, Any]:
         """What the user's functions compute with beside the parameters, by the names there."""
         functions = [f for f in (self.loss, self.gradient) if callable(f)]
-        return {**named_values(functions, 1, self.args), **self.kwargs}
+        return {**self.kwargs, **named_values(functions, 1, self.args)}
 
     def probe(self, _calls: Calls, _evidence: Evidence, /) -> list[Finding]:
         """What else shows at the point; an error of backprop's convicts the parameter it names."""

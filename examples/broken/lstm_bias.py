@@ -20,7 +20,7 @@ from examples.lstm import (
     targets,
 )
 
-EXPECTED = {"verdict": "backprop", "cause": "scale", "parameters": ["by"]}
+EXPECTED = {"verdict": "backprop", "cause": "bias-reduction", "parameters": ["by"]}
 
 
 def read_out_gradient(steps: list[Step], dE_dy: FloatArray) -> Params:

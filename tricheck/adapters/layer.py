@@ -141,7 +141,7 @@ class LayerModel(Model):
     def surroundings(self) -> dict[str, Any]:
         """What forward and backward compute with beside the inputs of floats."""
         functions = [self.layer.forward, self.layer.backward]
-        return {**named_values(functions, len(self.layer.names), self.args), **self.kwargs}
+        return {**self.kwargs, **named_values(functions, len(self.layer.names), self.args)}
 
     def probe(self, calls: Calls, evidence: Evidence, /) -> list[Finding]:
         """Whether `backward` is linear in its upstream gradient; what the loss leaves out."""

@@ -178,7 +178,7 @@ class ObjectModel(Model):
         """What loss and gradient compute with, the object's own values included."""
         subject = self.subject
         named = named_values([subject.loss_of, subject.gradient_of], 1, self.args)
-        return {"self": subject.obj, **named}
+        return {**named, "self": subject.obj}
 
     def probe(self, calls: Calls, evidence: Evidence, /) -> list[Finding]:
         """Nothing to add, unless the loss has nothing to do with the object.

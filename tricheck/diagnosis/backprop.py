@@ -16,7 +16,7 @@ from tricheck.diagnosis.curl import curl
 from tricheck.diagnosis.exchanged import exchanged
 from tricheck.diagnosis.explanation import Explanation
 from tricheck.diagnosis.fallback import fallback
-from tricheck.diagnosis.memory import between_calls, stale, updated
+from tricheck.diagnosis.memory import UPDATED, between_calls, moves_parameters, stale, updated
 from tricheck.diagnosis.mistakes.findings import located, mistaken
 from tricheck.diagnosis.relations import relation
 from tricheck.diagnosis.shapes import wrong_shape
@@ -47,22 +47,20 @@ def diagnose(
     leaves = evidence.parameters.leaves
     blocks = {leaf.name: block_of(evidence, leaf, blamed.get(leaf.name)) for leaf in leaves}
     around = Surroundings.read(calls.model.surroundings(), blocks.values())
-    found = _at_sight(evidence, calls, [blocks[name] for name in blamed], around)
+    found = _at_sight(evidence, [blocks[name] for name in blamed], around)
     found |= _related([blocks[name] for name in blamed if name not in found], around)
     found |= exchanged([blocks[name] for name in blamed if name not in found])
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
-        factors = [
-            f for each in found.values() if isinstance(f := each.evidence.get("factor"), float)
-        ]
-        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, factors)
+        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, _factors(found))
     found |= _probed(evidence, calls, [blocks[name] for name in blamed if name not in found])
     unexplained = [name for name in blamed if name not in found]
     if unexplained:
         turn = curl(calls, evidence, unexplained, list(found))
-        found |= {name: fallback(blocks[name], around, turn) for name in unexplained}
+        remark = UPDATED if moves_parameters(evidence.point) else ""
+        found |= {name: fallback(blocks[name], around, turn, remark) for name in unexplained}
     if kept is not None:
         found = located(kept, blocks.values(), found)
     return [found[name] for name in blamed]
@@ -71,7 +69,7 @@ def diagnose(
 Found = dict[str, Finding]
 
 
-def _at_sight(evidence: Evidence, calls: Calls, blocks: list[Block], around: Surroundings) -> Found:
+def _at_sight(evidence: Evidence, blocks: list[Block], around: Surroundings) -> Found:
     """Findings on blocks that have no values to compare: another shape, NaN, another each time."""
     leaves = {leaf.name: leaf for leaf in evidence.parameters.leaves}
     wrong_shapes = {error.parameter: error for error in evidence.point.shape_errors}
@@ -81,7 +79,7 @@ def _at_sight(evidence: Evidence, calls: Calls, blocks: list[Block], around: Sur
         if block.name in wrong_shapes:
             found[block.name] = wrong_shape(wrong_shapes[block.name], block, around)
         elif evidence.unrepeatable[leaf.place].any() and not evidence.point.spread:
-            found[block.name] = between_calls(evidence, calls, leaf, block)
+            found[block.name] = between_calls(evidence, leaf, block)
         elif not np.all(np.isfinite(block.backprop)):
             found[block.name] = _not_finite(block)
     return found

@@ -54,8 +54,8 @@ class Curl:
 
 _SENTENCES: dict[bool | None, str] = {
     True: (
-        "It is the gradient of another function, though: look for a term or a constant that the "
-        "loss has and backprop has not, or the reverse."
+        "It is the gradient of another function, though: look at the derivative of the loss "
+        "itself, for a term, a constant or a branch that is not the loss's."
     ),
     False: (
         "It is not the gradient of any function: look for an error in the chain rule, not for a "

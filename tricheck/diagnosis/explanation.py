@@ -75,7 +75,8 @@ class Explanation:
 
     def digits(self, block: Block) -> int:
         """To how many digits it holds, as far as these are shown."""
-        largest = float(np.max(np.abs(block.backprop), where=block.known, initial=0.0))
+        both = np.maximum(np.abs(block.backprop), np.abs(block.truth))
+        largest = float(np.max(both, where=block.known, initial=0.0))
         left = float(np.max(self.gap(block), initial=0.0))
         most = min(_SHOWN, math.floor(-math.log10(block.eps)))
         if not (left and largest):
@@ -84,20 +85,20 @@ class Explanation:
 
     def message(self, digits: int) -> str:
         """The sentence for a person."""
-        exact = not np.any(self.prediction)  # zero is zero, not zero to some digits
-        sure = "" if exact else f", to {digits} digits"
+        sure = f", to {digits} digits" if digits else ", as far as can be told"
         also = f" Equally well: {'; '.join(self.also)}." if self.also else ""
         return f"{self.statement}{sure}{self.reading}.{also}"
 
     def finding(self, block: Block, digits: int) -> Finding:
         """The finding that states it, with what is left beside what may be."""
         gap = self.gap(block).reshape(-1)
-        worst = int(np.argmax(gap / self.tolerance.reshape(-1)))
+        tolerance = np.reshape(self.tolerance, -1)
+        worst = int(np.argmax(gap / tolerance))
         evidence: dict[str, float | str | list[str]] = {
             "relation": self.relation,
             **self.evidence,
             "residual": float(gap[worst]),
-            "bound": float(self.tolerance.reshape(-1)[worst]),
+            "bound": float(tolerance[worst]),
         }
         if self.also:
             evidence["also"] = list(self.also)
@@ -107,7 +108,7 @@ class Explanation:
 def explained_digits(block: Block, tolerance: FloatArray, free: int) -> float:
     """Digits of the error that lie above the tolerance, without the entries it was fitted to."""
     error = np.where(block.known, np.abs(block.error), 0.0).reshape(-1)
-    worth = np.log10(np.clip(error / tolerance.reshape(-1), 1.0, 10.0**_MOST))
+    worth = np.log10(np.clip(error / np.reshape(tolerance, -1), 1.0, 10.0**_MOST))
     return float(np.sum(np.sort(worth)[: max(worth.size - free, 0)]))
 
 
@@ -120,7 +121,7 @@ def credible(block: Block, found: list[Explanation]) -> list[Explanation]:
 
 def of_whole(part: Explanation, block: Block, inside: Bools) -> Explanation:
     """An explanation of a part, as one of the whole block that is right elsewhere."""
-    prediction, tolerance = block.truth.copy(), block.slack.copy()
-    prediction[inside] = part.prediction.reshape(-1)
-    tolerance[inside] = part.tolerance.reshape(-1)
+    prediction, tolerance = np.array(block.truth), np.array(block.slack)
+    prediction[inside] = np.reshape(part.prediction, -1)
+    tolerance[inside] = np.reshape(part.tolerance, -1)
     return replace(part, prediction=prediction, tolerance=tolerance)

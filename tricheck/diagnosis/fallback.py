@@ -12,9 +12,10 @@ from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.curl import Curl
 from tricheck.diagnosis.explanation import Explanation, credible
 from tricheck.diagnosis.rearranged import rearranged
-from tricheck.diagnosis.regions import Region, filled, regions
+from tricheck.diagnosis.regions import Region, filled, largely, regions
 from tricheck.diagnosis.regularizer import regularizer
 from tricheck.diagnosis.scaling import scaling
+from tricheck.diagnosis.slices import factored
 from tricheck.diagnosis.surroundings import Surroundings
 from tricheck.vocabulary import Cause, Finding
 
@@ -24,33 +25,54 @@ _PARTLY = 0.1  # of the error is what a relation may leave that explains it part
 _VISIBLE = 10.0  # times its slack: an entry that a factor can be read from
 
 
-def fallback(block: Block, around: Surroundings, curl: Curl | None) -> Finding:
-    """The finding on a block that nothing explains as a whole."""
+def fallback(block: Block, around: Surroundings, curl: Curl | None, remark: str = "") -> Finding:
+    """The finding on a block that nothing explains as a whole.
+
+    Parameters
+    ----------
+    block : Block
+    around : Surroundings
+    curl : Curl or None
+        Whether what is not explained is the gradient of any function, if that was measured.
+    remark : str
+        A sentence on what else was seen of backprop, for blocks of which nothing is known.
+    """
     for finding in (*_mostly(block, around), *_entries(block, around)):
         return finding
     if not block.known.any():
-        return block.finding(
-            Cause.UNKNOWN, "There is nothing to compare backprop with, entry by entry.", {}
-        )
+        message = "There is nothing to compare backprop with, entry by entry."
+        return block.finding(Cause.UNKNOWN, message, {})
+    if block.relative_error < _CLOSE:
+        return _approximate(block)
+    return _unknown(block, around, curl, remark)
+
+
+def _approximate(block: Block) -> Finding:
     size = block.relative_error
-    evidence = {"relative_error": size} | (curl.evidence if curl else {})
-    said = f" {curl.sentence}" if curl else ""
-    if size < _CLOSE:
-        message = (
-            f"Right to {size:.1e} of its norm, which rounding does not explain: look for an "
-            "approximated function, a constant with few digits, a cast, or an epsilon or solver "
-            "tolerance in the loss that backprop leaves out."
-        )
-        return block.finding(Cause.APPROXIMATE, message, evidence, list(block.blamed))
+    message = (
+        f"Right to {size:.1e} of its norm, which rounding does not explain: look for an "
+        "approximated function, a constant with few digits, a cast, or an epsilon or solver "
+        "tolerance in the loss that backprop leaves out."
+    )
+    entries = list(block.blamed)
+    return block.finding(Cause.APPROXIMATE, message, {"relative_error": size}, entries)
+
+
+def _unknown(block: Block, around: Surroundings, curl: Curl | None, remark: str) -> Finding:
+    for found in credible(block, list(factored(block))):
+        return found.finding(block, found.digits(block))
+    size = block.relative_error
+    evidence: dict[str, float | str | list[str]] = {"relative_error": size}
+    message = f"Off by {size:.1e} of the gradient's norm, in no pattern that tricheck knows."
     if (near := _nearly(block, around)) is not None:
-        evidence |= {"partly": near.relation}
+        evidence["partly"] = near.relation
         left = float(np.linalg.norm(near.gap(block)) / np.linalg.norm(block.error[block.known]))
-        message = (
-            f"Explained in part only: {near.statement[0].lower()}{near.statement[1:]}, but for "
-            f"{left:.0%} of the error.{said}"
-        )
-        return block.finding(Cause.UNKNOWN, message, evidence, list(block.blamed))
-    message = f"Off by {size:.1e} of the gradient's norm, in no pattern that tricheck knows.{said}"
+        statement = near.statement[0].lower() + near.statement[1:]
+        message = f"Explained in part only: {statement}, but for {left:.0%} of the error."
+    if curl is not None:
+        evidence |= curl.evidence
+    for sentence in (remark, curl.sentence if curl and not remark else ""):
+        message += f" {sentence}" if sentence else ""
     return block.finding(Cause.UNKNOWN, message, evidence, list(block.blamed))
 
 
@@ -106,7 +128,8 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
     if not few and region is None:
         return
     evidence: dict[str, float | str | list[str]] = {"wrong": float(wrong), "of": float(size)}
-    message = f"{wrong} of {size} entries are wrong, the others right: "
+    are = "is" if wrong == 1 else "are"
+    message = f"{wrong} of {size} entries {are} wrong, the others right: "
     if region is None:
         message += "look at what sets these apart (a border, a mask, an index)."
     else:
@@ -120,7 +143,8 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
 def _telling(block: Block) -> Iterator[Region]:
     """Regions that say more than where the entries happen to lie."""
     for region in regions(block):
-        if not region.half or filled(block, region):
+        slices = region.gate or region.rows is not None
+        if slices or (largely(block, region) and (not region.half or filled(block, region))):
             yield region
 
 

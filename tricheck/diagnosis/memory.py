@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ _MOVED = 1e-3  # relative change of a slope that no difference quotient feigns
 _MULTIPLE = 1e-6
 
 
-def between_calls(evidence: Evidence, calls: Calls, leaf: Leaf, block: Block) -> Finding:
+def between_calls(evidence: Evidence, leaf: Leaf, block: Block) -> Finding:
     """The finding on a block that a second call at the same point gives otherwise."""
     first, second = (
         array[leaf.place].reshape(leaf.shape)
@@ -32,23 +32,25 @@ def between_calls(evidence: Evidence, calls: Calls, leaf: Leaf, block: Block) ->
     numbers = {"first": float(first[worst]), "second": float(second[worst])}
     told = f"{numbers['first']:.6g}, then {numbers['second']:.6g}"
     slack = 4.0 * block.slack + 1e-9 * np.abs(block.truth)
+    if np.all(np.abs(second - block.truth) <= slack):
+        return block.finding(
+            Cause.STALE_WEIGHTS,
+            f"Wrong at the first call, right at the second at the same point ({told}), consistent "
+            "with a cache that is refreshed after its use: the answer is that of the call before.",
+            numbers,
+        )
     grown = _fits(second - first, block.truth, slack)
     if grown is not None:
-        weight = "" if abs(grown - 1.0) < _MULTIPLE else f"{grown:.6g} times "
+        once = abs(grown - 1.0) < _MULTIPLE
+        weight = "" if once else f"{grown:.6g} times "
+        average = "" if once else ", or a running average (momentum) inside the gradient"
         return block.finding(
             Cause.ACCUMULATED,
             f"A second call at the same point adds {weight}the right gradient to the first's "
-            f"({told}), consistent with a buffer that is not set to zero.",
+            f"({told}), consistent with a buffer that is not set to zero{average}.",
             numbers,
         )
-    if _follows(evidence, calls, leaf):
-        return block.finding(
-            Cause.STALE_WEIGHTS,
-            "Backprop answers with the gradient of the parameters of the call before "
-            f"({told} at the same point), consistent with a cache that is refreshed after its use.",
-            numbers,
-        )
-    if np.all(~block.off):
+    if not block.off.any():
         return block.finding(
             Cause.ACCUMULATED,
             f"Right at the first call, not at the second at the same point ({told}), consistent "
@@ -71,42 +73,31 @@ def _fits(array: FloatArray, truth: FloatArray, slack: FloatArray) -> float | No
     return factor if factor > _MULTIPLE and np.all(alike) else None
 
 
-def _follows(evidence: Evidence, calls: Calls, leaf: Leaf) -> bool:
-    """Whether the first answer at the point is the second one elsewhere."""
-    elsewhere = _elsewhere(evidence)
-    answers = [_gradient(calls, flat) for flat in (elsewhere, elsewhere, calls.parameters.values)]
-    if any(answer is None for answer in answers):
-        return False
-    _, there, here = (answer[leaf.place] for answer in answers if answer is not None)
-    return bool(np.array_equal(there, here) and np.any(here))
-
-
 # --- a cache that is not refreshed --------------------------------------------------------------
 
 
-def stale(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[Finding]:
-    """Findings on blocks that stay the same elsewhere, though the loss has another slope there."""
+def stale(evidence: Evidence, calls: Calls, blocks: Sequence[Block]) -> list[Finding]:
+    """Findings on blocks that stay the same elsewhere, though the loss has another slope there.
+
+    If backprop sees some of the parameters move, no such cache is to blame.
+    """
     elsewhere = _elsewhere(evidence)
-    answer = _gradient(calls, elsewhere)
-    if answer is None:
+    answer = _gradient(calls, elsewhere) if blocks else None
+    if answer is None or not np.array_equal(answer, evidence.backprop.values):
         return []
-    leaves = {leaf.name: leaf for leaf in evidence.parameters.leaves}
-    findings = []
-    for block in blocks:
-        place = leaves[block.name].place
-        there, here = answer[place], evidence.backprop.values[place]
-        if np.array_equal(there, here) and np.any(here) and _bends(calls, elsewhere, place):
-            findings.append(
-                block.finding(
-                    Cause.STALE_WEIGHTS,
-                    "Backprop gives the very same numbers at another point, where the loss has "
-                    "other slopes, consistent with a cache that is not refreshed: it is computed "
-                    "from parameters of another time.",
-                    {"relative_error": block.relative_error},
-                    list(block.blamed),
-                )
-            )
-    return findings
+    places = {leaf.name: leaf.place for leaf in evidence.parameters.leaves}
+    return [
+        block.finding(
+            Cause.STALE_WEIGHTS,
+            "Backprop gives the very same numbers at another point, where the loss has other "
+            "slopes, consistent with a cache that is not refreshed, or a backward pass that "
+            "leaves the parameters out.",
+            {"relative_error": block.relative_error},
+            list(block.blamed),
+        )
+        for block in blocks
+        if np.ptp(block.backprop) > 0.0 and _bends(calls, elsewhere, places[block.name])
+    ]
 
 
 def _elsewhere(evidence: Evidence) -> FloatArray:
@@ -138,9 +129,14 @@ def _bends(calls: Calls, elsewhere: FloatArray, place: slice) -> bool:
 # --- parameters that are updated on the way -----------------------------------------------------
 
 
+UPDATED = (
+    "The gradient also changes its parameters on the way: compute all of it before any update."
+)
+
+
 def updated(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[Finding]:
     """Findings on blocks that are right once the gradient's own updates have no effect."""
-    if not _moves(evidence.point):
+    if not moves_parameters(evidence.point):
         return []
     answer = _frozen_gradient(calls)
     if answer is None:
@@ -163,7 +159,8 @@ def updated(evidence: Evidence, calls: Calls, blocks: Iterable[Block]) -> list[F
     return findings
 
 
-def _moves(point: Point) -> bool:
+def moves_parameters(point: Point) -> bool:
+    """Whether calling the gradient changes its parameters."""
     return any(f.cause is Cause.MUTATES_PARAMETERS and f.source for f in point.findings)
 
 

@@ -32,8 +32,8 @@ def clipped(block: Block, around: Surroundings) -> Iterator[Explanation]:
         limit = highest if math.isfinite(highest) else lowest
         prediction = np.clip(block.truth, lowest, highest)
         cut = block.off & (np.abs(block.backprop) == abs(limit))
-        values = np.unique(np.sign(block.backprop)[cut])
-        if limit == 0.0 or not cut.any() or (cut.all() and len(values) < 2):
+        constant = np.ptp(block.backprop) <= float(np.max(block.slack))
+        if limit == 0.0 or not cut.any() or constant:
             continue
         both = math.isfinite(lowest) and math.isfinite(highest)
         sides = f"[{lowest:.6g}, {highest:.6g}]" if both else f"{limit:.6g}"
@@ -61,6 +61,8 @@ def _shared(block: Block, around: Surroundings, limit: float) -> bool:
 
 def partial(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """A relation that holds in a region, where all is right elsewhere."""
+    if block.off.all():
+        return
     alone = replace(around, blocks=(), factors={})
     for region in (*regions(block), wrong_entries(block)):
         for part in _within(block, region, alone):
@@ -77,7 +79,7 @@ def _within(block: Block, region: Region, around: Surroundings) -> Iterator[Expl
     if region.index is not None and part.truth.size > 1:
         yield from (e for e in rearranged(part, around))
     for explanation in regularizer(part, around):
-        if explanation.evidence["readings"]:
+        if explanation.evidence["readings"] and explanation.free == 0:
             yield explanation
 
 

@@ -25,7 +25,7 @@ class Reading:
     hint : str
         The mistake that it is consistent with.
     size : int
-        The size it is made of; 0 if of none.
+        The size that it is, or is one over; 0 if neither.
     """
 
     value: float
@@ -35,10 +35,9 @@ class Reading:
 
     @property
     def plain(self) -> str:
-        """The value alone, like "1/6"."""
-        if not self.size and not self.value.is_integer():
-            return self.text
-        return str(Fraction(self.value).limit_denominator(_LARGEST * _LARGEST))
+        """The value as a fraction, like "1/6", or by its name."""
+        fraction = Fraction(self.value).limit_denominator(_LARGEST)
+        return str(fraction) if math.isclose(fraction, self.value, rel_tol=1e-12) else self.text
 
 
 @dataclass(frozen=True)
@@ -80,26 +79,23 @@ def readings_of(value: float, error: float, around: Surroundings) -> Readings:
     '2/N with N = 5 (axis 1 of X)'
     """
     groups = [
-        [
-            *_TWOS,
-            *_of_sizes(around.sizes),
-            *_of_numbers(around.numbers),
-            *_doubled_sizes(around.sizes),
-        ],
+        [*_TWOS, *_of_sizes(around.sizes), *_of_numbers(around.numbers)],
+        list(_doubled_sizes(around.sizes)),
         list(_ratios(around.sizes)),
         _INTEGERS,
     ]
-    tried = 0
     found: list[Reading] = []
-    for group in groups:
+    tried = 0
+    for rank, group in enumerate(groups):
         tried += len(group)
         found += [reading for reading in group if abs(reading.value - value) <= error]
-        if found:
-            break  # where a simple one fits, the far-fetched would only hide it
+        # What is far-fetched is no reading where a simple one fits; beside a bare 2, 2/N is.
+        if found and (rank > 0 or any(reading not in _TWOS for reading in found)):
+            break
     return Readings(tuple(found), tried)
 
 
-_FORGOTTEN = "a forgotten 2 (of a square, say)"
+_FORGOTTEN = "a forgotten 2"
 _DOUBLED = "a 2 too many or a forgotten ½"
 _MEAN = "a mean for a sum"
 _SUM = "a sum for a mean"
@@ -107,8 +103,8 @@ _SUM = "a sum for a mean"
 _TWOS = [
     Reading(2.0, "2", _DOUBLED),
     Reading(0.5, "1/2", _FORGOTTEN),
-    Reading(4.0, "4", "a 2 too many, twice"),
-    Reading(0.25, "1/4", "a forgotten 2, twice"),
+    Reading(4.0, "4", "two 2s too many"),
+    Reading(0.25, "1/4", "two forgotten 2s"),
 ]
 _INTEGERS = [
     Reading(float(ratio), str(ratio), hint)
@@ -125,16 +121,16 @@ def _of_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:
 
 def _doubled_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:
     for n, where in sizes.items():
-        yield Reading(2.0 * n, f"2N with N = {n} ({where})", f"{_SUM}, and double", n)
-        yield Reading(0.5 * n, f"N/2 with N = {n} ({where})", "a factor 2/N left out", n)
-        yield Reading(2.0 / n, f"2/N with N = {n} ({where})", "a factor 2/N too many", n)
-        yield Reading(0.5 / n, f"1/(2N) with N = {n} ({where})", f"{_MEAN}, and half", n)
+        yield Reading(2.0 * n, f"2N with N = {n} ({where})", f"{_SUM}, and double")
+        yield Reading(0.5 * n, f"N/2 with N = {n} ({where})", "a 2/N left out")
+        yield Reading(2.0 / n, f"2/N with N = {n} ({where})", "a 2/N too many")
+        yield Reading(0.5 / n, f"1/(2N) with N = {n} ({where})", f"{_MEAN}, and half")
 
 
 def _ratios(sizes: Mapping[int, str]) -> Iterator[Reading]:
     for (m, here), (n, there) in permutations(sizes.items(), 2):
         text = f"M/N with M = {m} ({here}), N = {n} ({there})"
-        yield Reading(m / n, text, "a mean over the wrong axis", n)
+        yield Reading(m / n, text, "a mean over the wrong axis")
 
 
 def _of_numbers(numbers: Mapping[str, float]) -> Iterator[Reading]:

@@ -19,6 +19,7 @@ from tricheck.vocabulary import Cause
 _MOST_AXES = 4  # of arrays whose axes are permuted in all ways
 _MOST_COMPARED = 20_000_000  # numbers, to match the parts of an axis with each other
 _PARTS = (2, 3, 4)  # equal parts of an axis: halves, gates
+_LISTED = 8  # parts whose order is written out
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,20 @@ def rearranged(block: Block, around: Surroundings) -> Iterator[Explanation]:
     for factor, error, free in _factors(block):
         slack = max(1.0, abs(factor)) * block.slack + error * np.abs(block.truth)
         scaled = replace(block, truth=factor * block.truth, slack=slack)
-        found = [e for move in _moves(scaled) if (e := _explanation(scaled, move)) is not None]
-        found = found or list(_any_order(scaled))
-        for explanation in found:
-            yield _times(explanation, factor, error, free, around)
+        for move in _moves(scaled):
+            if (explanation := _explanation(scaled, move)) is not None:
+                yield _times(explanation, factor, error, free, around)
 
 
 def _factors(block: Block) -> Iterator[tuple[float, float, int]]:
     """Factors a rearranged gradient may have besides: the norms say how large, not which sign."""
+    yield 1.0, 0.0, 0
     size = float(np.linalg.norm(block.truth))
     if not size:
         return
     ratio = float(np.linalg.norm(block.backprop)) / size
     error = 2.0 * max(1.0, ratio) * float(np.linalg.norm(block.slack)) / size
     if abs(ratio - 1.0) <= error:
-        yield 1.0, 0.0, 0
         yield -1.0, 0.0, 0
     elif math.isfinite(ratio):
         yield ratio, error, 1
@@ -78,13 +78,11 @@ def _times(
     """The explanation that also speaks of the factor."""
     if factor == 1.0:
         return explanation
-    texts = ["-1"] if not free else readings_of(abs(factor), error, around).texts
-    amount = "minus" if not free else f"{factor:.6g} times"
-    read = f" ({' or '.join(texts[:2])})" if free and texts else ""
+    texts = readings_of(abs(factor), error, around).texts if free else []
     return replace(
         explanation,
-        relation=f"{amount} {explanation.relation}",
-        statement=f"{explanation.statement}, times {factor:.6g}{read}",
+        relation=f"{factor:.6g} times, {explanation.relation}",
+        statement=f"{explanation.statement}, times {factor:.6g}",
         cost=explanation.cost + 0.3,
         free=free,
         evidence={**explanation.evidence, "factor": factor, "readings": texts},
@@ -102,7 +100,7 @@ def _explanation(block: Block, move: Move) -> Explanation | None:
         move.cause,
         move.relation,
         f"Backprop is the right gradient {move.relation}",
-        f", {move.hint}",
+        move.hint,
         prediction,
         tolerance,
         move.cost,
@@ -118,16 +116,14 @@ def _moves(block: Block) -> Iterator[Move]:
     yield from _square_parts(block.shape)
     yield from _reshaped(block.shape)
     for axis, length in enumerate(block.shape):
-        for parts in sorted({*(p for p in _PARTS if length % p == 0 and length > 1), length}):
-            if parts > 1 and parts * block.truth.size <= _MOST_COMPARED:
-                yield from _reordered(block, axis, parts)
         if length > 1:
+            yield from _reordered(block, axis)
             yield from _shifted(axis, len(block.shape))
 
 
-_OUTER = "consistent with the factors of its outer product swapped"
-_RESHAPE = "consistent with a reshape where axes should be transposed"
-_ORDER = "look at the order of gates, heads or time steps"
+_OUTER = ", consistent with the factors of its outer product swapped"
+_RESHAPE = ", consistent with a reshape where axes should be transposed"
+_ORDER = ": look at the order of gates, heads or time steps"
 
 
 def _swaps(shape: tuple[int, ...]) -> Iterator[Move]:
@@ -179,7 +175,7 @@ def _reshaped(shape: tuple[int, ...]) -> Iterator[Move]:
         if turned == shape:
             if sum(axis != place for place, axis in enumerate(order)) > 2:  # else it is a swap
                 relation = f"with its axes in the order {', '.join(map(str, order))}"
-                yield Move(Cause.PERMUTED, relation, "look at its transpose", there, cost)
+                yield Move(Cause.PERMUTED, relation, ": look at its transpose", there, cost)
             continue
         full = order == tuple(reversed(range(len(shape))))
         to = "in Fortran's order" if full else f"with axes {', '.join(map(str, order))}"
@@ -187,37 +183,41 @@ def _reshaped(shape: tuple[int, ...]) -> Iterator[Move]:
         yield Move(Cause.PERMUTED, f"reshaped and then read {to}", _RESHAPE, back, cost)
 
 
-def _reordered(block: Block, axis: int, parts: int) -> Iterator[Move]:
-    """Equal parts of an axis in another order, if one is found that fits."""
-    order = _matching(block, axis, parts)
-    if order is None or list(order) == list(range(parts)):
+def _reordered(block: Block, axis: int) -> Iterator[Move]:
+    """Equal parts of an axis in another order, the fewest that will do."""
+    length = block.shape[axis]
+    for parts in sorted({*(p for p in _PARTS if length % p == 0), length}):
+        if parts * block.truth.size > _MOST_COMPARED:
+            return
+        order = _matching(block, axis, parts)
+        if order is None or order == list(range(parts)):
+            continue
+
+        def reorder(array: FloatArray, parts: int = parts, order: list[int] = order) -> FloatArray:
+            pieces = np.split(array, parts, axis=axis)
+            return np.concatenate([pieces[i] for i in order], axis=axis)
+
+        along = f" along axis {axis}" if len(block.shape) > 1 else ""
+        relation, cost = _named(order, length, along)
+        yield Move(Cause.PERMUTED, relation, _ORDER, reorder, cost + math.log10(block.truth.ndim))
         return
-    length, ndim = block.shape[axis], len(block.shape)
-
-    def reorder(array: FloatArray) -> FloatArray:
-        pieces = np.split(array, parts, axis=axis)
-        return np.concatenate([pieces[i] for i in order], axis=axis)
-
-    relation, cost = _named(order, parts, length)
-    along = f" along axis {axis}" if ndim > 1 else ""
-    yield Move(Cause.PERMUTED, relation + along, _ORDER, reorder, cost + math.log10(ndim))
 
 
-def _named(order: list[int], parts: int, length: int) -> tuple[str, float]:
-    """The order of parts in words, and the digits spent on it."""
+def _named(order: list[int], length: int, along: str) -> tuple[str, float]:
+    """An order of parts in words, and the digits spent on it."""
+    parts = len(order)
     if parts == 2 and length > 2:
-        return "with its halves swapped", 0.5
+        return f"with its halves{along} swapped", 0.5
     if order == list(reversed(range(parts))):
-        return ("reversed" if parts == length else f"with its {parts} parts reversed"), 0.5
-    shift = (order.index(0)) % parts
+        return f"reversed{along}" + (f" in {parts} parts" if parts < length else ""), 0.5
+    shift = order.index(0)
     if order == [(i - shift) % parts for i in range(parts)]:
         steps = shift if 2 * shift <= parts else shift - parts
         unit = "" if parts == length else f" of {parts} equal parts"
-        return f"shifted cyclically by {steps}{unit}", math.log10(parts)
-    spent = math.lgamma(parts + 1) / math.log(10)
-    listed = f" {', '.join(map(str, order))}" if parts <= 8 else ""
-    what = f"its {parts} equal parts" if parts < length else f"its {parts} slices"
-    return f"with {what} in another order{listed}", spent
+        return f"shifted cyclically{along} by {steps}{unit}", math.log10(parts)
+    listed = f"the order {', '.join(map(str, order))}" if parts <= _LISTED else "another order"
+    what = f"{parts} equal parts" if parts < length else f"{parts} slices"
+    return f"with its {what}{along} in {listed}", math.lgamma(parts + 1) / math.log(10)
 
 
 def _matching(block: Block, axis: int, parts: int) -> list[int] | None:
@@ -252,8 +252,10 @@ def _shifted(axis: int, ndim: int) -> Iterator[Move]:
         yield Move(Cause.PERMUTED, relation, _ORDER, shift, math.log10(2 * ndim) + 0.3)
 
 
-def _any_order(block: Block) -> Iterator[Explanation]:
+def any_order(block: Block) -> Iterator[Explanation]:
     """The right values in whatever order."""
+    if not np.all(block.known):
+        return
     off = np.flatnonzero(block.off)
     backprop, truth, slack = (
         a.reshape(-1)[off] for a in (block.backprop, block.truth, block.slack)
@@ -276,7 +278,7 @@ def _any_order(block: Block) -> Iterator[Explanation]:
         Cause.PERMUTED,
         "in another order",
         f"Backprop has the right values{which} at the wrong indices",
-        ", look at the order of axes, gates or time steps, and at what fills an index",
+        ": look at the order of axes, gates or time steps",
         prediction.reshape(block.shape),
         tolerance.reshape(block.shape),
         (orders + places) / math.log(10),

@@ -15,7 +15,8 @@ _PARTS = (4, 3, 2)  # equal parts of an axis, the smallest first
 _ORDINALS = ("first", "second", "third", "fourth")
 _TELLING = 1.5  # digits: how improbable it must be that the wrong entries lie in it by chance
 _LISTED = 4  # indices that are named one by one
-_SMALL = 0.1
+_SMALL = 0.1  # of the typical wrong entry: too small to show the error
+_LARGELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def regions(block: Block) -> Iterator[Region]:
 def wrong_entries(block: Block) -> Region:
     """The wrong entries, whatever they have in common."""
     return Region("", block.off)
+
+
+def largely(block: Block, region: Region) -> bool:
+    """Whether a good part of a region is wrong."""
+    return bool(np.sum(block.off) >= _LARGELY * np.sum(region.inside))
 
 
 def filled(block: Block, region: Region) -> bool:

@@ -56,12 +56,12 @@ def _one_term(block: Block, around: Surroundings, found: Fit, symbol: str) -> It
     mistakes = list(_mistakes(around))
     named = [reading for value, reading in mistakes if abs(value - beta) <= error]
     readings = [reading.format(symbol=symbol) for reading in named]
-    amount = f"{abs(beta):.6g} {symbol}, W being the parameter itself"
+    amount = f"{abs(beta):.6g} times {_SAID[symbol]}"
     unnamed = "missing, too weak or of the wrong sign" if beta < 0 else _ADDED + "or too strong"
     explanation = Explanation(
         Cause.REGULARIZER,
         f"r {beta:+.6g} {symbol}",
-        f"Backprop lacks {amount}" if beta < 0 else f"Backprop has {amount}, too much",
+        f"Backprop lacks {amount}" if beta < 0 else f"Backprop has {amount} too much",
         f", consistent with a weight decay that is {_listed(readings) or unnamed}",
         block.truth + found.prediction,
         found.tolerance,
@@ -74,6 +74,7 @@ def _one_term(block: Block, around: Surroundings, found: Fit, symbol: str) -> It
         yield explanation
 
 
+_SAID = {"W": "the parameter itself", "sign(W)": "the parameter's sign"}
 _ADDED = "doubled, not in the loss for this parameter, "
 
 
@@ -115,22 +116,24 @@ def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explan
     factors = readings_of(abs(alpha), error, around)
     known = abs(alpha + 1.0) <= error or abs(alpha) <= error or bool(factors.found)
     decays = _beside(found, around, symbol)
-    data = "missing" if abs(alpha) <= error else f"{alpha:.6g} times what it should be"
-    first = "" if abs(alpha) <= error else f"{alpha:.6g} times the right gradient "
+    data, first = f"taken {alpha:.6g} times", ""
+    if abs(alpha) <= error:
+        alpha, data = 0.0, "missing"
+    else:
+        first = f"{alpha:.6g} times the right gradient {'plus' if beta > 0 else 'minus'} "
     explanation = Explanation(
         Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
-        f"Backprop is {first}{'+' if beta > 0 else '−'} {abs(beta):.6g} {symbol}, W being the "
-        "parameter itself",
-        f", consistent with a data term that is {data} and a weight decay that is "
-        f"{_listed(decays)}",
+        f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
+        f", consistent with the data term {data}, the weight decay {_listed(decays)}",
         found.prediction,
         found.tolerance,
+        cost=1.0,
         free=2,
         evidence={"alpha": alpha, "beta": beta, "readings": [*factors.texts, *decays]},
     )
     if known:
-        yield replace(explanation, cost=math.log10(2 + factors.tried), free=1)
+        yield replace(explanation, cost=explanation.cost + math.log10(2 + factors.tried), free=1)
     yield explanation
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +10,15 @@ import numpy as np
 from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.explanation import Explanation, credible
 from tricheck.diagnosis.pattern import clipped, partial
-from tricheck.diagnosis.rearranged import rearranged
+from tricheck.diagnosis.rearranged import any_order, rearranged
 from tricheck.diagnosis.regularizer import regularizer
 from tricheck.diagnosis.scaling import scaling, totals
+from tricheck.diagnosis.slices import by_slice
 from tricheck.diagnosis.surroundings import Surroundings
 
 _ALSO = 3  # other relations that are named
+_DEAR = 3.0  # digits: relations chosen among so many may be plainer in a part of the entries
+_AS_GOOD = 6.0  # digits: others that are less improbable by more are not as good
 
 
 def relation(block: Block, around: Surroundings) -> Explanation | None:
@@ -32,16 +36,24 @@ def relation(block: Block, around: Surroundings) -> Explanation | None:
     """
     if not np.all(np.isfinite(block.backprop)) or not block.off.any():
         return None
-    whole = [
-        *scaling(block, around),
-        *totals(block),
-        *rearranged(block, around),
-        *regularizer(block, around),
-        *clipped(block, around),
-    ]
-    found = credible(block, whole) or credible(block, list(partial(block, around)))
+    found = credible(block, list(_whole(block, around)))
+    if not found or found[0].cost > _DEAR:
+        found = credible(block, [*found, *partial(block, around)])
+    found = found or credible(block, list(any_order(block)))
     if not found:
         return None
     best, *others = found
-    also = dict.fromkeys(e.relation for e in others if e.relation != best.relation)
+    least = best.credit(block) - _AS_GOOD
+    also = dict.fromkeys(e.relation for e in others if e.credit(block) >= least)
+    also.pop(best.relation, None)
     return replace(best, also=tuple(also)[:_ALSO])
+
+
+def _whole(block: Block, around: Surroundings) -> Iterator[Explanation]:
+    """Relations that tell how every entry came about."""
+    yield from scaling(block, around)
+    yield from totals(block)
+    yield from rearranged(block, around)
+    yield from regularizer(block, around)
+    yield from clipped(block, around)
+    yield from by_slice(block, around)

@@ -16,13 +16,15 @@ from tricheck.diagnosis.surroundings import Surroundings
 from tricheck.vocabulary import Cause
 
 _SHOWN = 3  # readings that a message lists
-_ROUND = 64.0  # times epsilon: what a norm computed twice may be apart
+_AMBIGUOUS = ("2", "1/2")  # as likely to be the 2 of a square as a batch of two
+_ROUND = 64.0  # times epsilon: what rounding may leave
 _ROUND_NORMS = math.log10(2 * 90 * 12)  # digits: numbers of two figures, in a dozen decades
 
 
 def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """Constants that the right gradient may have been multiplied by."""
-    if np.all(block.backprop == 0.0):
+    largest = float(np.max(np.abs(block.truth), where=block.known, initial=0.0))
+    if np.all(np.abs(block.backprop) <= _ROUND * block.eps * largest):
         yield _zero(block)
         return
     if (fitted := factor_of(block)) is None:
@@ -67,13 +69,17 @@ def totals(block: Block) -> Iterator[Explanation]:
 
 
 def _zero(block: Block) -> Explanation:
+    exactly = not np.any(block.backprop)
     return Explanation(
         Cause.ZERO,
         "0",
         "Backprop is 0 throughout",
-        ", consistent with a block that is never computed, or a path that is cut",
+        ", consistent with a block that is never computed, or a path that is cut"
+        if exactly
+        else ", consistent with terms that cancel where they should not",
         np.zeros(block.shape),
         block.slack,
+        cost=0.0 if exactly else block.truth.size,  # why they cancel says more, if it is found
     )
 
 
@@ -96,15 +102,17 @@ def _sign(block: Block) -> Explanation:
 def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> Explanation:
     """An explanation by the factor as it was fitted."""
     alone = _is_reduction(block, around, fitted, readings)
-    factor = fitted.value
+    factor, ratio = fitted.value, ""
     evidence: Facts = {"factor": factor, "readings": readings.texts}
     if readings.found:
-        evidence = {**evidence, "matches": readings.found[0].plain}
+        matches = readings.found[0].plain
+        evidence = {**evidence, "matches": matches}
+        ratio = f" ({'-' if factor < 0 else ''}{matches})" if "/" in matches else ""
     return Explanation(
         Cause.BIAS_REDUCTION if alone else Cause.SCALE,
         f"{factor:.6g} times",
-        f"Backprop is {factor:.6g} times the right gradient",
-        _reading(factor, readings) + (_ALONE if alone else _aside(block, around, fitted)),
+        f"Backprop is {factor:.6g}{ratio} times the right gradient",
+        _reading(readings) + (_ALONE if alone else _aside(block, around, fitted)),
         *times(block, fitted),
         free=1,
         evidence=evidence,
@@ -120,12 +128,14 @@ def _times(block: Block, base: Explanation, factor: Factor, cost: float) -> Expl
     return replace(base, prediction=predicted, tolerance=tolerance, cost=cost, free=0)
 
 
-def _reading(factor: float, readings: Readings) -> str:
+def _reading(readings: Readings) -> str:
+    """What a factor is consistent with, and what it is made of."""
     if not readings.found:
-        return ", consistent with a constant that is left out or applied twice"
-    texts = " or ".join(readings.texts[:_SHOWN])
-    minus = "minus " if factor < 0 else ""
-    return f": {minus}{texts}, consistent with {' or '.join(readings.hints[:_SHOWN])}"
+        return ", consistent with a factor that is left out or applied twice"
+    consistent = f", consistent with {' or '.join(readings.hints[:_SHOWN])}"
+    if readings.texts == [readings.found[0].plain]:
+        return consistent
+    return f": {' or '.join(readings.texts[:_SHOWN])}{consistent}"
 
 
 def _aside(block: Block, around: Surroundings, fitted: Factor) -> str:
@@ -186,6 +196,8 @@ def _is_reduction(block: Block, around: Surroundings, fitted: Factor, readings: 
     larger = [other for other in around.blocks if _axes(other) > _axes(block)]
     return (
         is_bias(block, around)
+        and bool(readings.found)
+        and readings.found[0].plain not in _AMBIGUOUS
         and any(reading.size in around.batches for reading in readings.found)
         and not any(_shares(other, around, fitted) for other in larger)
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from tricheck.diagnosis.block import Block
+from tricheck.diagnosis.relations import relation
 from tricheck.diagnosis.scaling import is_bias
 from tricheck.diagnosis.surroundings import Surroundings
 from tricheck.parameters import FloatArray, ShapeError
@@ -25,6 +27,7 @@ class Mend(NamedTuple):
     hint : str
         What is wrong, like "not reduced over axis 0".
     advice : str
+        The same with what to do, like "it is not reduced over axis 0; sum over it".
     values : ndarray
         In the parameter's shape.
     rounding : ndarray
@@ -47,24 +50,46 @@ def wrong_shape(error: ShapeError, block: Block, around: Surroundings) -> Findin
         "came": str(error.came),
         "expected": str(error.expected),
     }
-    mends = list(_mends(error))
-    mend = next((m for m in mends if _is_right(m, block)), mends[0] if mends else None)
-    if mend is None:
+    bias = is_bias(block, around)
+    mended = [(mend, _mended(mend, block)) for mend in _mends(error)]
+    if not mended:
+        if bias and _same_total(error, block):
+            message += ": its total is right, consistent with a sum over the wrong axes."
+            return block.finding(Cause.BIAS_REDUCTION, message, evidence | {"hint": "wrong axes"})
         message += ": return an array of the parameter's shape."
         return block.finding(Cause.SHAPE, message, evidence)
-    right = _is_right(mend, block)
-    residual = float(np.max(np.abs(mend.values - block.truth)))
-    then = "then it is right" if right else f"but that is off by {residual:.1e} too"
-    evidence |= {"hint": mend.hint, "residual": residual, "bound": float(np.max(block.slack))}
-    cause = Cause.SHAPE
-    if mend.reduction and is_bias(block, around):
-        cause = Cause.BIAS_REDUCTION
-    return block.finding(cause, f"{message}: it is {mend.hint}. {mend.advice}, {then}.", evidence)
+    # The right way is the one that leaves nothing to explain, or what can be explained.
+    mend, after = min(mended, key=lambda pair: _wrong(pair[1]))
+    then = "then it is right."
+    if _wrong(after):
+        explanation = relation(after, around)
+        then = f"but that is off by {after.relative_error:.1e} of its norm too."
+        if explanation is not None:
+            then = f"then more is wrong. {explanation.message(explanation.digits(after))}"
+    evidence |= {
+        "hint": mend.hint,
+        "residual": float(np.max(np.abs(after.error))),
+        "bound": float(np.max(after.slack)),
+    }
+    cause = Cause.BIAS_REDUCTION if mend.reduction and bias else Cause.SHAPE
+    return block.finding(cause, f"{message}: {mend.advice}, {then}", evidence)
 
 
-def _is_right(mend: Mend, block: Block) -> bool:
-    gap = np.abs(mend.values - block.truth)
-    return bool(np.all(gap <= block.slack + _ROUNDING * block.eps * mend.rounding))
+def _mended(mend: Mend, block: Block) -> Block:
+    slack = block.slack + _ROUNDING * block.eps * mend.rounding
+    return replace(block, backprop=mend.values, slack=slack)
+
+
+def _wrong(block: Block) -> int:
+    """How many entries are wrong, NaN among them."""
+    return int(np.sum(block.off | ~np.isfinite(block.backprop)))
+
+
+def _same_total(error: ShapeError, block: Block) -> bool:
+    """Whether all entries add up to what the right ones do."""
+    gap = abs(float(np.sum(error.block)) - float(np.sum(block.truth)))
+    size = float(np.sum(np.abs(error.block))) + float(np.sum(np.abs(block.truth)))
+    return gap <= float(np.sum(block.slack)) + _ROUNDING * block.eps * size
 
 
 def _mends(error: ShapeError) -> Iterator[Mend]:
@@ -72,12 +97,13 @@ def _mends(error: ShapeError) -> Iterator[Mend]:
     came = np.asarray(error.block, dtype=np.float64)
     expected = error.expected
     if came.ndim > 1 and came.shape == expected[::-1]:
-        yield Mend("transposed", "Transpose it", came.T, np.abs(came.T))
+        advice = "it is transposed; transpose it"
+        yield Mend("transposed", advice, came.T, np.abs(came.T))
     yield from _sums(came, expected)
     if came.size == int(np.prod(expected)):
         for order, how in (("C", ""), ("F", " in Fortran's order")):
             values = came.reshape(expected, order=order)  # type: ignore[call-overload]
-            yield Mend("of another shape", f"Reshape it{how}", values, np.abs(values))
+            yield Mend("reshape", f"reshape it{how}", values, np.abs(values))
 
 
 def _sums(came: FloatArray, expected: tuple[int, ...]) -> Iterator[Mend]:
@@ -89,10 +115,6 @@ def _sums(came: FloatArray, expected: tuple[int, ...]) -> Iterator[Mend]:
                 if values.shape == expected and came.size > values.size:
                     named = f"{'axis' if count == 1 else 'axes'} {', '.join(map(str, axes))}"
                     rounding = np.sum(np.abs(came), axis=axes, keepdims=keep)
-                    yield Mend(
-                        f"not reduced over {named}",
-                        f"Sum over {'that axis' if count == 1 else 'these axes'}",
-                        values,
-                        rounding,
-                        reduction=True,
-                    )
+                    hint = f"not reduced over {named}"
+                    advice = f"it is {hint}; sum over {'it' if count == 1 else 'them'}"
+                    yield Mend(hint, advice, values, rounding, reduction=True)

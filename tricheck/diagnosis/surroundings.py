@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ import numpy.typing as npt
 
 from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.fit import Factor, factor_of
+from tricheck.outside import is_code
+from tricheck.parameters import FloatArray
 
 _DEEP = 2  # levels of containers that are looked into
 _LONG = 64  # containers with more items are data, not settings
@@ -34,7 +35,9 @@ class Surroundings:
     numbers : mapping of str to float
         Floats by name: a regularization strength, a rate, a temperature.
     indices : mapping of str to ndarray
-        Arrays of natural numbers by name: labels, words, edges.
+        Arrays of integers by name: labels, words, edges.
+    vectors : mapping of str to ndarray
+        Floats along one axis by name: weights of samples or classes, masks.
     blocks : tuple of Block
         All parameters, the right ones too.
     factors : mapping of str to Factor
@@ -45,6 +48,7 @@ class Surroundings:
     batches: frozenset[int] = frozenset()
     numbers: Mapping[str, float] = field(default_factory=dict)
     indices: Mapping[str, npt.NDArray[np.integer[Any]]] = field(default_factory=dict)
+    vectors: Mapping[str, FloatArray] = field(default_factory=dict)
     blocks: tuple[Block, ...] = ()
     factors: Mapping[str, Factor] = field(default_factory=dict)
 
@@ -60,33 +64,48 @@ class Surroundings:
         """
         blocks = tuple(blocks)
         values = [found for name, value in named.items() for found in _walk(name, value, _DEEP)]
-        if all(_shape(value) is None for _, value in values):  # a layer's inputs are parameters
+        values = [(name, value) for name, value in values if not _is_parameter(value, blocks)]
+        if not any(_shape(value) for _, value in values):  # a layer's inputs are parameters
             values += [(block.name, block.weights) for block in blocks if block.weights.ndim > 1]
-        places = [place for name, value in values for place in _sizes(name, value)]
-        numbers = {n: float(v) for n, v in values if isinstance(v, float | np.floating)}
-        indices = {
-            name: value
-            for name, value in values
-            if isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.size
-        }
-        batches = frozenset(n for _, value in values for n in _batches(_shape(value) or ()))
+        floats: dict[float, str] = {}
+        for name, value in values:  # one name for each number will do: the first
+            if isinstance(value, float | np.floating):
+                floats.setdefault(float(value), name)
+        arrays = [(name, value) for name, value in values if isinstance(value, np.ndarray)]
         factors = {b.name: factor for b in blocks if (factor := factor_of(b)) is not None}
-        return cls(_merged(places), batches, numbers, indices, blocks, factors)
+        return cls(
+            _merged([place for name, value in values for place in _sizes(name, value)]),
+            frozenset(size for _, value in values for size in _batches(_shape(value))),
+            {name: number for number, name in floats.items()},
+            {name: array for name, array in arrays if array.dtype.kind in "iu" and array.size},
+            {
+                name: np.squeeze(array).astype(np.float64)
+                for name, array in arrays
+                if array.dtype.kind in "fb" and sum(n > 1 for n in array.shape) == 1
+            },
+            blocks,
+            factors,
+        )
+
+
+def _is_parameter(value: Any, blocks: tuple[Block, ...]) -> bool:
+    """Whether an object that is handed over holds a parameter there."""
+    return isinstance(value, np.ndarray) and any(
+        value.shape == block.shape and np.array_equal(value, block.weights) for block in blocks
+    )
 
 
 def _walk(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """A value and what it holds, by name."""
     yield name, value
-    if depth == 0 or isinstance(value, ModuleType | type | str | bytes) or callable(value):
-        return
-    inside: Mapping[Any, Any] = {}
-    if isinstance(value, Mapping):
+    inside: dict[Any, Any] = {}
+    if isinstance(value, dict):
         inside = value
     elif isinstance(value, list | tuple):
-        inside = dict(enumerate(value))
-    elif isinstance(getattr(value, "__dict__", None), dict):
-        inside = vars(value)
-    if len(inside) <= _LONG:
+        inside = dict(enumerate(value[:_LONG]))
+    elif not is_code(value):
+        inside = getattr(value, "__dict__", {})
+    if depth > 0 and len(inside) <= _LONG:
         for key, child in inside.items():
             place = f"{name}[{key}]" if isinstance(key, int) else f"{name}.{key}"
             yield from _walk(place, child, depth - 1)
@@ -97,10 +116,10 @@ def _sizes(name: str, value: Any) -> Iterator[tuple[int, str, str]]:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         yield int(value), "", name
         return
-    if isinstance(value, list | tuple):
+    if isinstance(value, list) and value and isinstance(value[0], int | float | str):
         yield len(value), "the length", name
         return
-    shape = _shape(value) or ()
+    shape = _shape(value)
     for axis, length in enumerate(shape):
         yield length, f"axis {axis}", name
     if sum(n > 1 for n in shape) > 1:
@@ -111,11 +130,14 @@ def _sizes(name: str, value: Any) -> Iterator[tuple[int, str, str]]:
             yield int(np.prod(shape[:axis] + shape[axis + 1 :])), f"axes {others}", name
 
 
-def _shape(value: Any) -> tuple[int, ...] | None:
-    """The shape of an array, of whatever library; None for what has none, or no axes."""
-    shape = getattr(value, "shape", None)
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of an array, of whatever library; empty for what is none."""
+    try:
+        shape = value.shape
+    except Exception:  # other people's attributes may raise anything
+        return ()
     axes = isinstance(shape, tuple) and all(isinstance(length, int) for length in shape)
-    return shape if axes and shape else None
+    return shape if axes else ()
 
 
 def _batches(shape: tuple[int, ...]) -> Iterator[int]:

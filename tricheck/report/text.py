@@ -255,7 +255,10 @@ def _grouped(findings: list[Finding]) -> Iterator[tuple[Finding, list[str]]]:
 
 
 def _size(finding: Finding) -> float | None:
-    size = finding.evidence.get("relative_error", finding.evidence.get("bound"))
+    evidence = finding.evidence
+    if "residual" in evidence:  # it explains the error, whose size then matters no more
+        return None
+    size = evidence.get("relative_error", evidence.get("bound"))
     return size if isinstance(size, float) else None
 
 
