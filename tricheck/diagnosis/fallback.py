@@ -90,7 +90,8 @@ def _mostly(block: Block, around: Surroundings) -> Iterator[Finding]:
     allowed = max(1.0, abs(factor)) * (block.slack + error * np.abs(block.truth))
     held = block.known & (np.abs(block.backprop - factor * block.truth) <= allowed)
     left = int(np.sum(block.known & ~held))
-    if not 0 < left <= _FEW * block.truth.size:
+    # Where the right gradient is zero, any factor holds: that says nothing for this one.
+    if not 0 < left <= _FEW * int(np.sum(visible)):
         return
     part = block.part(held)
     for explanation in credible(part, list(scaling(part, around))):

@@ -85,6 +85,16 @@ def factor_of(block: Block) -> Factor | None:
     return fitted
 
 
+def data_factor_of(block: Block) -> Factor | None:
+    """The factor of the data term in a block whose weight decay has another one."""
+    found = fit(block, block.backprop, block.truth, block.weights)
+    if found is None or not found.holds(block, block.backprop):
+        return None
+    factor, error = float(found.coefficients[0]), float(found.errors[0])
+    error *= max(1.0, abs(factor))
+    return Factor(factor, error) if min(abs(factor - 1.0), abs(factor)) > error else None
+
+
 def times(block: Block, factor: Factor) -> tuple[FloatArray, FloatArray]:
     """The right gradient times a factor, and how far backprop may be from that."""
     slack = max(1.0, abs(factor.value)) * block.slack

@@ -79,7 +79,7 @@ def readings_of(value: float, error: float, around: Surroundings) -> Readings:
     '2/N with N = 5 (axis 1 of X)'
     """
     groups = [
-        [*_TWOS, *_of_sizes(around.sizes), *_of_numbers(around.numbers)],
+        [*_TWOS, *_of_sizes(around), *_of_numbers(around.numbers)],
         list(_doubled_sizes(around.sizes)),
         list(_ratios(around.sizes)),
         _INTEGERS,
@@ -113,10 +113,12 @@ _INTEGERS = [
 ]
 
 
-def _of_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:
-    for n, where in sizes.items():
-        yield Reading(float(n), f"N with N = {n} ({where})", _SUM, n)
-        yield Reading(1.0 / n, f"1/N with N = {n} ({where})", _MEAN, n)
+def _of_sizes(around: Surroundings) -> Iterator[Reading]:
+    for n, where in around.sizes.items():
+        letters = around.letters.get(n, "N")
+        over = " or ".join(f"1/{letter}" for letter in letters.split(" or "))
+        yield Reading(float(n), f"{letters} with {letters} = {n} ({where})", _SUM, n)
+        yield Reading(1.0 / n, f"{over} with {letters} = {n} ({where})", _MEAN, n)
 
 
 def _doubled_sizes(sizes: Mapping[int, str]) -> Iterator[Reading]:

@@ -44,7 +44,7 @@ def _decayed(
     both = both.widened(max(1.0, abs(float(both.coefficients[0]))))
     by_factor, by_decay = np.abs(both.coefficients - [1.0, 0.0]) > both.errors
     if by_factor and by_decay and both.holds(block, block.backprop):
-        yield from _two_terms(around, both, symbol)
+        yield from _two_terms(block, around, both, symbol)
 
 
 # --- the data term right ------------------------------------------------------------------------
@@ -110,7 +110,9 @@ def _listed(readings: list[str]) -> str:
 # --- both terms ---------------------------------------------------------------------------------
 
 
-def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explanation]:
+def _two_terms(
+    block: Block, around: Surroundings, found: Fit, symbol: str
+) -> Iterator[Explanation]:
     """Explanations by a factor of the data term and another of the weight decay."""
     (alpha, beta), (error, _) = map(float, found.coefficients), map(float, found.errors)
     factors = readings_of(abs(alpha), error, around)
@@ -121,8 +123,12 @@ def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explan
         alpha, data = 0.0, "missing"
     else:
         first = f"{alpha:.6g} times the right gradient {'plus' if beta > 0 else 'minus'} "
+    # A right weight decay beside a data term with a factor: that factor is the mistake.
+    by_data = (
+        alpha != 0.0 and decays[0].startswith("right") and _shared(block, around, alpha, error)
+    )
     explanation = Explanation(
-        Cause.REGULARIZER,
+        Cause.SCALE if by_data else Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
         f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
         f", consistent with the data term {data}, the weight decay {_listed(decays)}",
@@ -130,11 +136,22 @@ def _two_terms(around: Surroundings, found: Fit, symbol: str) -> Iterator[Explan
         found.tolerance,
         cost=1.0,
         free=2,
-        evidence={"alpha": alpha, "beta": beta, "readings": [*factors.texts, *decays]},
+        evidence={
+            "alpha": alpha,
+            "beta": beta,
+            "readings": [*factors.texts, *decays],
+            **({"factor": alpha} if by_data else {}),
+        },
     )
     if known:
         yield replace(explanation, cost=explanation.cost + math.log10(2 + factors.tried), free=1)
     yield explanation
+
+
+def _shared(block: Block, around: Surroundings, alpha: float, error: float) -> bool:
+    """Whether another parameter has the same factor."""
+    others = (factor for name, factor in around.factors.items() if name != block.name)
+    return any(abs(factor.value - alpha) <= factor.error + error for factor in others)
 
 
 def _beside(found: Fit, around: Surroundings, symbol: str) -> list[str]:

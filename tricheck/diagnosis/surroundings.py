@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.fit import Factor, factor_of
+from tricheck.diagnosis.fit import Factor, data_factor_of, factor_of
 from tricheck.outside import is_code
 from tricheck.parameters import FloatArray
 
@@ -30,6 +30,8 @@ class Surroundings:
     ----------
     sizes : mapping of int to str
         Lengths of axes and numbers of entries, each with where it is found.
+    letters : mapping of int to str
+        What they are called: N samples, K outputs or features, T steps; "N or T" if it may be both.
     batches : frozenset of int
         Those of them that a gradient may be summed over.
     numbers : mapping of str to float
@@ -41,10 +43,11 @@ class Surroundings:
     blocks : tuple of Block
         All parameters, the right ones too.
     factors : mapping of str to Factor
-        Those of the parameters that are right but for a constant factor.
+        Those of the parameters that are right but for a constant factor, of the data term at least.
     """
 
     sizes: Mapping[int, str] = field(default_factory=dict)
+    letters: Mapping[int, str] = field(default_factory=dict)
     batches: frozenset[int] = frozenset()
     numbers: Mapping[str, float] = field(default_factory=dict)
     indices: Mapping[str, npt.NDArray[np.integer[Any]]] = field(default_factory=dict)
@@ -72,9 +75,11 @@ class Surroundings:
             if isinstance(value, float | np.floating):
                 floats.setdefault(float(value), name)
         arrays = [(name, value) for name, value in values if isinstance(value, np.ndarray)]
-        factors = {b.name: factor for b in blocks if (factor := factor_of(b)) is not None}
+        fitted = {b.name: factor_of(b) or data_factor_of(b) for b in blocks}
+        factors = {name: factor for name, factor in fitted.items() if factor is not None}
         return cls(
             _merged([place for name, value in values for place in _sizes(name, value)]),
+            _lettered([pair for _, value in values for pair in _letters(value)]),
             frozenset(size for _, value in values for size in _batches(_shape(value))),
             {name: number for number, name in floats.items()},
             {name: array for name, array in arrays if array.dtype.kind in "iu" and array.size},
@@ -145,6 +150,27 @@ def _batches(shape: tuple[int, ...]) -> Iterator[int]:
     yield from shape[:1] if len(shape) < 3 else shape
     if len(shape) > 2:
         yield from (int(np.prod(shape[:axis] + shape[axis + 1 :])) for axis in range(len(shape)))
+
+
+def _letters(value: Any) -> Iterator[tuple[int, str]]:
+    """The lengths of an array's axes, and what such axes are called."""
+    shape = _shape(value)
+    indices = isinstance(value, np.ndarray) and value.dtype.kind in "iu"
+    for axis, length in enumerate(shape):
+        if len(shape) > 2 and axis < 2:
+            yield length, "N"
+            yield length, "T"
+        elif axis == 0:
+            yield length, "N"
+        else:
+            yield length, "T" if indices else "K"
+
+
+def _lettered(pairs: Iterable[tuple[int, str]]) -> dict[int, str]:
+    found: dict[int, set[str]] = {}
+    for size, letter in pairs:
+        found.setdefault(size, set()).add(letter)
+    return {size: " or ".join(sorted(letters, key="NKT".index)) for size, letters in found.items()}
 
 
 def _merged(places: list[tuple[int, str, str]]) -> dict[int, str]:
