@@ -16,7 +16,7 @@ from examples.batch_normalization import (
     targets,
 )
 
-EXPECTED = {"verdict": "backprop", "cause": "unknown", "parameters": ["x"]}
+EXPECTED = {"verdict": "backprop", "cause": "upstream", "parameters": ["x"]}
 
 
 def input_gradient(dout: FloatArray, gamma: FloatArray, cache: Cache) -> FloatArray:

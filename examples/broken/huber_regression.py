@@ -18,7 +18,7 @@ from examples.huber_regression import (
     y,
 )
 
-EXPECTED = {"verdict": "backprop", "cause": "unknown", "parameters": ["w", "b"]}
+EXPECTED = {"verdict": "backprop", "cause": "activation-derivative", "parameters": ["w", "b"]}
 
 
 def huber_derivative(r: FloatArray, delta: float) -> FloatArray:

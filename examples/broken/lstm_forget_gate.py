@@ -26,7 +26,7 @@ from examples.lstm import (
 
 EXPECTED = {
     "verdict": "backprop",
-    "cause": "unknown",
+    "cause": "upstream",
     "parameters": ["Wf", "bf", "Wi", "bi", "Wg", "bg", "Wo", "bo"],
 }
 
