@@ -48,6 +48,9 @@ def calling_line() -> str | None:
     return _innermost(traceback.extract_stack())
 
 
+Position = tuple[int | None, int | None, int | None, int | None]
+
+
 @dataclass(frozen=True)
 class Spot:
     """An operation in somebody's code.
@@ -55,14 +58,19 @@ class Spot:
     Attributes
     ----------
     code : code object
-    line : int
-    offset : int
-        Of the instruction, which tells two operations of one line apart.
+    position : tuple
+        First and last line, first and last column, as Python keeps them for each instruction.
+        They tell operations of one line apart; offsets do not, as Python changes its instructions
+        while it runs.
     """
 
     code: CodeType
-    line: int
-    offset: int
+    position: Position
+
+    @property
+    def line(self) -> int:
+        """The first line."""
+        return self.position[0] or self.code.co_firstlineno
 
     @property
     def name(self) -> str:
@@ -72,14 +80,11 @@ class Spot:
     @property
     def expression(self) -> str | None:
         """The operation's own source text; None where there is no source."""
-        position = next(islice(self.code.co_positions(), self.offset // 2, None), None)
-        if position is None or None in position:
+        first, last, start, stop = self.position
+        if first is None or last is None:
             return None
-        first, last, start, stop = position
-        assert first is not None
-        assert last is not None
         lines = linecache.getlines(self.code.co_filename)[first - 1 : last]
-        if not lines:
+        if not lines or start is None or stop is None:
             return None
         # columns count bytes; the last line is cut first, for it may be the first too
         encoded = [line.encode() for line in lines]
@@ -93,10 +98,16 @@ def calling_spots() -> tuple[Spot, ...]:
     spots = []
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if _is_theirs(frame.f_code.co_filename):
-            spots.append(Spot(frame.f_code, frame.f_lineno, frame.f_lasti))
+        code = frame.f_code
+        if _is_theirs(code.co_filename):
+            spots.append(_spot(code, frame.f_lasti))
         frame = frame.f_back
     return tuple(reversed(spots))
+
+
+@lru_cache(maxsize=4096)
+def _spot(code: CodeType, offset: int) -> Spot:
+    return Spot(code, next(islice(code.co_positions(), offset // 2, None)))
 
 
 @lru_cache(maxsize=1024)

@@ -102,7 +102,13 @@ def _factors(found: Found) -> list[float]:
 
 
 def _in_part(finding: Finding) -> bool:
-    return finding.cause is Cause.ENTRIES or "unexplained" in finding.evidence
+    """Whether a finding tells only which entries are wrong, or gives each slice its own factor."""
+    evidence = finding.evidence
+    if finding.cause is Cause.SCALE:
+        return "factor" not in evidence
+    return (
+        finding.cause is Cause.ENTRIES and "relation" not in evidence
+    ) or "explained" in evidence
 
 
 def _shared_digits(pairs: Iterable[tuple[Block, Explanation]]) -> dict[tuple[str, str], int]:

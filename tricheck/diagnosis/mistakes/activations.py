@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tricheck.diagnosis.mistakes.at_hand import at_hand
 from tricheck.diagnosis.mistakes.functions import pieces, recognised, wrong_slopes
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.sites import Site, positions, shortened
+from tricheck.errors import TraceError
 from tricheck.location import Spot
 from tricheck.parameters import FloatArray
-from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Computed, ComputedMany, Edit, Parts, Place, Step, View
+from tricheck.tracing.study import Edits, Study, back
+from tricheck.tracing.tape import Computed, ComputedMany, Edit, Parts, Place, Step, View, recording
+from tricheck.tracing.traced import Traced, is_traced, plain, record
 from tricheck.vocabulary import Cause
 
 Key = tuple[Any, View]
@@ -136,7 +139,92 @@ def _of_group(
             edits,
             frozenset[str]().union(*(_reaching(study, activation) for activation in members)),
             replaces={activation.last: activation.steps for activation in members},
+            scaled=_constant(what, spots, members) if kind == "left-out" else None,
+            start={activation.last: _nothing for activation in members},
         )
+
+
+def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
+    """The derivative of an activation, taken at another array that the code has at hand."""
+    for members, spots in _groups(study):
+        if not all(_recognised(study, activation) for activation in members):
+            continue
+        right = [activation.argument for activation in members]
+        for words, values in at_hand(right, every):
+            for as_what, slopes in _slopes_at(study, members, values):
+                yield Mistake(
+                    Cause.ACTIVATION_DERIVATIVE,
+                    "derivative-elsewhere",
+                    f"the derivative of {_words(spots)}{_argument(study, members[0])} is taken at "
+                    f"{words}{as_what}",
+                    "take it where the forward pass has taken the function",
+                    spots[-1].name if spots else "",
+                    {a.last: _through(a.place, w) for a, w in zip(members, slopes, strict=True)},
+                    frozenset[str]().union(*(_reaching(study, a) for a in members)),
+                    replaces={activation.last: activation.steps for activation in members},
+                )
+
+
+def _slopes_at(
+    study: Study, members: list[Activation], values: list[Any]
+) -> Iterator[tuple[str, list[FloatArray]]]:
+    """Slopes at other arrays: as arguments, or by the formula in the function's value."""
+    for as_what, of in (("", _at_argument), (", as the function's value", _at_value)):
+        with np.errstate(all="ignore"):
+            slopes = [
+                of(study, activation, np.asarray(value, dtype=np.float64))
+                for activation, value in zip(members, values, strict=True)
+            ]
+        found = [slope for slope in slopes if slope is not None and np.all(np.isfinite(slope))]
+        if len(found) == len(members):
+            yield as_what, found
+
+
+def _at_argument(study: Study, activation: Activation, value: FloatArray) -> FloatArray | None:
+    known = recognised(activation.argument, activation.value)
+    if known is not None:
+        return known.slope(value)
+    hinge = pieces(activation.argument, _slope(study, activation))
+    return np.where(value < 0.0, *hinge) if hinge is not None else _replayed(activation, value)
+
+
+def _replayed(activation: Activation, value: FloatArray) -> FloatArray | None:
+    """The slope of the code's own steps at another argument; conditions stay as they were."""
+    with recording() as tape:
+        start = tape.storage(np.array(value))
+        made = {activation.place.storage: Traced(start)}
+        try:
+            for step in activation.steps:
+                assert step.note is not None  # an elementwise step has one
+                args = [
+                    made.get(a.storage, plain(a)) if is_traced(a) else a for a in step.note.args
+                ]
+                kwargs = {name: plain(v) for name, v in step.note.kwargs.items()}
+                made[step.outs[0]] = record(step.note.function, *args, **kwargs)
+        except (TraceError, ValueError):
+            return None
+        end = made[activation.last.outs[0]]
+        return np.array(back(tape.steps, end.place, np.ones_like(plain(end))).pop(start))
+
+
+def _at_value(_: Study, activation: Activation, value: FloatArray) -> FloatArray | None:
+    known = recognised(activation.argument, activation.value)
+    by_value = known.from_output if known is not None else None
+    return by_value(value) if by_value is not None else None
+
+
+def _constant(
+    what: str, spots: tuple[Spot, ...], members: list[Activation]
+) -> Callable[[float], tuple[str, Edits]]:
+    def member(number: float) -> tuple[str, Edits]:
+        edits = {a.last: _through(a.place, np.asarray(number)) for a in members}
+        return f"{what} of {_words(spots)} is {number:.6g} throughout", edits
+
+    return member
+
+
+def _nothing(*_: Any) -> Parts:
+    return []
 
 
 def _argument(study: Study, activation: Activation) -> str:
@@ -150,8 +238,16 @@ def _argument(study: Study, activation: Activation) -> str:
 
 def _recognised(study: Study, activation: Activation) -> bool:
     known = recognised(activation.argument, activation.value)
+    if known is not None:
+        return known.activates
     hinge = pieces(activation.argument, _slope(study, activation))
-    return hinge is not None if known is None else known.activates
+    return hinge is not None or _has_branches(activation)
+
+
+def _has_branches(activation: Activation) -> bool:
+    """Whether it is curved, and chooses by its argument, as activations of one's own do."""
+    functions = [step.note.function for step in activation.steps if step.note is not None]
+    return np.where in functions or np.maximum in functions
 
 
 def _slope(study: Study, activation: Activation) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tricheck.diagnosis.mistakes import activations, links, paths, products, reductions
 from tricheck.diagnosis.mistakes.mistake import Mistake
-from tricheck.diagnosis.mistakes.sites import sites
+from tricheck.diagnosis.mistakes.sites import Site, sites
 from tricheck.tracing.study import Study
 
 
@@ -26,25 +26,31 @@ def catalogue(
     """
     every = sites(study)
     whole = [site for site in every if not site.turn]
-    every = every if turns else whole
-    around = paths.Around.of(study)
     known, other = activations.mistakes(study)
     yield from known
     yield from links.mistakes(study, whole)
     yield from paths.held_constant(study, whole)
-    for site in every:
+    yield from _of_sites(study, whole, whole)
+    yield from paths.constant(study, whole)
+    yield from activations.elsewhere(study, whole)
+    yield from other
+    if gradients is not None:
+        for site in every:
+            yield from products.updated(study, site, gradients)
+    if turns:
+        yield from _of_sites(study, [site for site in every if site.turn], whole)
+
+
+def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mistake]:
+    around = paths.Around.of(study)
+    for site in some:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
         yield from paths.overwritten(study, site)
         yield from paths.branches(study, site)
         yield from reductions.unreduced(study, site)
         yield from reductions.spread(study, site)
-    yield from paths.constant(study, whole)
-    yield from other
-    for site in every:
+    for site in some:
         yield from paths.factor_left_out(study, site)
         yield from products.wrong_factor(study, site, whole)
         yield from paths.dropped(study, site)
-    if gradients is not None:
-        for site in every:
-            yield from products.updated(study, site, gradients)

@@ -111,8 +111,8 @@ def _finding(explained: Explained, name: str, block: FloatArray, factor: float) 
     besides = f", besides the factor {factor:.6g}" if factor != 1.0 else ""
     return Finding(
         mistake.cause,
-        f"Consistent, {_to_digits(residual, block)}, with a backward pass in which "
-        f"{mistake.words}{other}{besides}.{advice}",
+        f"Consistent with a backward pass in which {mistake.words}{other}{besides}, "
+        f"{_to_digits(residual, block)}.{advice}",
         Source.BACKPROP,
         name,
         evidence={

@@ -13,6 +13,7 @@ from tricheck.parameters import FloatArray
 Elementwise = Callable[[FloatArray], FloatArray]
 
 _ALIKE = 1e-9
+_SCALE, _DEPTH = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717  # of SELU
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ KNOWN = (
     Known("SiLU", lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) * (1 + z * (1 - _sigmoid(z)))),
     Known("GELU", lambda z: z * _normal(z), lambda z: _normal(z) + z * _bell(z)),
     Known("GELU by tanh", lambda z: 0.5 * z * (1.0 + _inner(z)), _gelu_by_tanh),
+    Known("SELU", lambda z: _SCALE * np.where(z > 0, z, _DEPTH * np.expm1(z)),
+          lambda z: _SCALE * np.where(z > 0, 1.0, _DEPTH * np.exp(z))),
     Known("ELU", lambda z: np.where(z > 0, z, np.expm1(z)), lambda z: np.where(z > 0, 1, np.exp(z)),
           lambda a: np.where(a > 0, 1.0, a + 1.0)),
 )  # fmt: skip

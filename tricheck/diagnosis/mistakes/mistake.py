@@ -30,8 +30,9 @@ class Mistake:
     parameters : frozenset of str
         Those whose gradient it may change.
     scaled : callable or None
-        If all it does is to leave a contribution out: the words for adding that contribution so
-        many times more, so that any multiple of it can be tried.
+        If it is one of a family, the words and the edits of the member with another number.
+    start : mapping of Step to Edit, or None
+        The member whose number is 0, where the gradient is linear in it; None if that is right.
     replaces : mapping of Step to tuple of Step
         The steps that an edit goes back through at once, where that is more than its own.
     """
@@ -43,7 +44,8 @@ class Mistake:
     spot: str
     edits: Edits
     parameters: frozenset[str]
-    scaled: Callable[[float], str] | None = None
+    scaled: Callable[[float], tuple[str, Edits]] | None = None
+    start: Edits | None = None
     replaces: Mapping[Step, tuple[Step, ...]] = field(default_factory=dict)
 
 
@@ -74,6 +76,32 @@ def after(change: Callable[[Any], Any]) -> Edit:
         return right(change(gradient))
 
     return edit
+
+
+def multiple(
+    words: Callable[[float], str], left_out: Edits
+) -> Callable[[float], tuple[str, Edits]]:
+    """The family of those who take so many times more of what a mistake leaves out."""
+
+    def member(number: float) -> tuple[str, Edits]:
+        return words(number), {step: _more_of(edit, number) for step, edit in left_out.items()}
+
+    return member
+
+
+def _more_of(left_out: Edit, number: float) -> Edit:
+    def edit(came: Any, step: Step, right: Right) -> Parts:
+        pairs = zip(right(came), left_out(came, step, right), strict=True)
+        return [(place, _more(share, less, number)) for (place, share), (_, less) in pairs]
+
+    return edit
+
+
+def _more(share: Any, less: Any, number: float) -> Any:
+    """A part with so many times more of what another version of it leaves out."""
+    if less is share or share is None:
+        return share
+    return share + number * (share - (0.0 if less is None else less))
 
 
 def times(factor: Any) -> Callable[[Any], Any]:

@@ -10,9 +10,18 @@ from typing import Any
 import numpy as np
 
 from tricheck.diagnosis.mistakes import activations
-from tricheck.diagnosis.mistakes.mistake import Mistake, Right, after, both, instead, times, without
+from tricheck.diagnosis.mistakes.mistake import (
+    Mistake,
+    Right,
+    after,
+    both,
+    instead,
+    multiple,
+    times,
+    without,
+)
 from tricheck.diagnosis.mistakes.sites import Site
-from tricheck.tracing.study import Study
+from tricheck.tracing.study import Edits, Study
 from tricheck.tracing.tape import Edit, Gathered, Place, Step, Storage, last_writer
 from tricheck.tracing.traced import is_traced, plain
 from tricheck.vocabulary import Cause
@@ -35,9 +44,9 @@ def left_out(study: Study, site: Site, around: Around) -> list[Mistake]:
                 f"{what} is left out",
                 f"let the gradient of {operand} have that part too",
                 site.spot,
-                {step: without(number) for step, number in places},
+                edits := {step: without(number) for step, number in places},
                 _reached(study, places),
-                scaled=_multiplied(what),
+                scaled=multiple(_multiplied(what), edits),
             )
         )
     return found
@@ -80,6 +89,7 @@ def terms_of(study: Study) -> frozenset[Step]:
         args = step.note.args if step.note is not None else ()
         sources = {place.storage for place in step.places}
         known = all(_is_number(plain(arg)) or _lies_in(arg, sources) for arg in args)
+        known &= step.note is not None and step.note.function in _PENALTIES
         if len(study.through(step)) != 1 or not known or not sources <= alone.keys():
             continue
         behind = {step}.union(*(alone[storage] for storage in sources))
@@ -124,9 +134,23 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
                 site.spot,
                 {step: instead(number, lambda came, *_: came) for step, number in places},
                 _reached(study, places),
+                scaled=_constant_factor(f"{what} {'of ' * of_one}{site.words}", places),
+                start={step: without(number) for step, number in places},
             )
         )
     return found
+
+
+def _constant_factor(
+    what: str, places: list[tuple[Step, int]]
+) -> Callable[[float], tuple[str, Edits]]:
+    """A constant in place of a factor."""
+
+    def member(number: float) -> tuple[str, Edits]:
+        edits = {step: instead(k, lambda came, *_: number * came) for step, k in places}
+        return f"{what} is {number:.6g} throughout", edits
+
+    return member
 
 
 def _quotient(study: Study, site: Site) -> Mistake:
@@ -273,6 +297,14 @@ def constant(study: Study, every: list[Site]) -> list[Mistake]:
         if len(signature) > 1:
             groups.setdefault(signature, []).extend(used)
     return [m for group in groups.values() for m in _of_value(study, group)]
+
+
+# What penalties of size are made of
+_PENALTIES = (
+    np.square, np.power, np.multiply, np.absolute, np.sum, np.mean, np.dot, np.vdot, np.inner,
+    np.sqrt, np.linalg.norm, np.true_divide, np.matmul, np.tensordot, np.einsum, np.reshape,
+    np.ravel, np.add,
+)  # fmt: skip
 
 
 Region = tuple[Storage, Any, Any, Any]

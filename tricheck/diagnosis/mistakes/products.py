@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.mistake import Mistake, instead
+from tricheck.diagnosis.mistakes.at_hand import at_hand
+from tricheck.diagnosis.mistakes.mistake import Mistake, instead, multiple
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.parameters import Leaf
 from tricheck.tracing.study import Study, back
@@ -17,7 +18,6 @@ from tricheck.vocabulary import Cause
 
 _PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.multiply, np.vdot)
 _LINEAR = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.linalg.solve)
-_MOST_CANDIDATES = 24
 
 
 def untransposed(study: Study, site: Site) -> list[Mistake]:
@@ -57,7 +57,8 @@ def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
     for position in site.operands():
         reached = _reach(study, site, position)
         for other in _others(site, position):
-            for words, values in _candidates(site, other, every):
+            right = [plain(step.note.args[other]) for step in site.steps if step.note]
+            for words, values in at_hand(right, every):
                 edits = {
                     step: _with_factor(number, position, other, value)
                     for (step, number), value in zip(site.places(position), values, strict=False)
@@ -107,7 +108,7 @@ def updated(study: Study, site: Site, gradients: dict[str, Any]) -> list[Mistake
                     site.spot,
                     edits,
                     _reach(study, site, position),
-                    scaled=_changed(site, name),
+                    scaled=multiple(_changed(site, name), edits),
                 )
             )
     return found
@@ -154,45 +155,6 @@ def _reach(study: Study, site: Site, position: int) -> frozenset[str]:
     return frozenset[str]().union(
         *(study.reach[step][number] for step, number in site.places(position))
     )
-
-
-def _candidates(site: Site, other: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
-    """Arrays of the same shape that the code has at hand at each of the site's turns."""
-    right = [plain(step.note.args[other]) for step in site.steps if step.note]
-    shapes = [np.shape(value) for value in right]
-    seen = [right]
-    for words, values in _at_hand(len(site.steps), every):
-        if [np.shape(value) for value in values] != shapes or any(_same(values, s) for s in seen):
-            continue
-        if len(seen) > _MOST_CANDIDATES:
-            return
-        seen.append(values)
-        yield words, values
-    yield from _shifted(right, shapes)
-
-
-def _at_hand(turns: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
-    """What other operations make, and what they take."""
-    for site in every:
-        if site.turn or len(site.steps) != turns:
-            continue
-        yield site.words, [step.value for step in site.steps]
-        arguments = [step.note.args if step.note else () for step in site.steps]
-        for position in range(min(map(len, arguments), default=0)):
-            values = [plain(args[position]) for args in arguments]
-            if all(isinstance(value, np.ndarray) for value in values):
-                yield f"{site.operand(position)} of {site.words}", values
-
-
-def _same(first: list[Any], second: list[Any]) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-
-
-def _shifted(right: list[Any], shapes: list[tuple[int, ...]]) -> Iterator[tuple[str, list[Any]]]:
-    """The right array of the next or of the previous turn."""
-    if len(right) > 1 and len(set(shapes)) == 1:
-        yield "that of the next turn", [*right[1:], right[-1]]
-        yield "that of the turn before", [right[0], *right[:-1]]
 
 
 def _with_factor(number: int, position: int, other: int, factor: Any) -> Edit:

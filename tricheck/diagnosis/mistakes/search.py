@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
@@ -101,7 +100,28 @@ class Search:
             found.append(best)
             base = _together(base, best.mistake.edits)
             remaining -= best.parameters
+        for name in sorted(remaining & self._unexplained):
+            found += [fit for fit in [self._alone(name, base)] if fit is not None]
         return found
+
+    def _alone(self, name: str, base: Edits) -> Explained | None:
+        """A mistake made on the way to one parameter, whose formula stands by itself.
+
+        On the same way to others, that are right or otherwise wrong, it was not made.
+        """
+        one = frozenset([name])
+        right = self._study.gradient(base)
+        fits = []
+        for mistake in catalogue(self._study, self._blocks):
+            if name in mistake.parameters and not mistake.parameters <= self._seen.wrong:
+                made = self._made(_together(base, mistake.edits))
+                if made is not None:
+                    fits += list(self._fitted(mistake, made, right, base, one))
+        best = _widest(fits)
+        if best is None:
+            return None
+        words = f"{best.mistake.words}, on the way to {name} alone"
+        return replace(best, mistake=replace(best.mistake, words=words))
 
     def _best(self, base: Edits, remaining: frozenset[str]) -> Explained | None:
         right = self._study.gradient(base)
@@ -110,7 +130,7 @@ class Search:
             fit
             for mistake in relevant
             if (made := self._made(_together(base, mistake.edits))) is not None
-            for fit in self._fitted(mistake, made, right, remaining)
+            for fit in self._fitted(mistake, made, right, base, remaining)
         ]
         return _widest(fits) or _widest(list(self._pairs(base, relevant, remaining)))
 
@@ -158,52 +178,65 @@ class Search:
                 yield explained
 
     def _fitted(
-        self, mistake: Mistake, made: FloatArray, right: FloatArray, remaining: frozenset[str]
+        self,
+        mistake: Mistake,
+        made: FloatArray,
+        right: FloatArray,
+        base: Edits,
+        remaining: frozenset[str],
     ) -> Iterator[Explained]:
-        """The mistake as it is, or some multiple of what it leaves out."""
+        """The mistake as it is, or another of its family."""
         if explained := self._explains(mistake, made, remaining):
             yield explained
         elif mistake.scaled is not None:
-            yield from self._multiples(mistake, mistake.scaled, right, right - made, remaining)
+            yield from self._family(mistake, mistake.scaled, made, right, base, remaining)
 
-    def _multiples(
+    def _family(
         self,
         mistake: Mistake,
-        words: Callable[[float], str],
+        member: Callable[[float], tuple[str, Edits]],
+        made: FloatArray,
         right: FloatArray,
-        share: FloatArray,
+        base: Edits,
         remaining: frozenset[str],
     ) -> Iterator[Explained]:
-        """Each parameter's own multiple, for another mistake may lie upstream of this one."""
-        if np.array_equal(share, right):  # all there is of these gradients: a factor of theirs
+        """With each parameter's own number, for another mistake may lie upstream of this one."""
+        start, share = right, right - made
+        if mistake.start is not None:
+            cut = self._made(_together(base, mistake.start))
+            if cut is None:
+                return
+            start, share = cut, made - cut
+        if np.array_equal(share, start):  # all there is of these gradients: a factor of theirs
             return
         tried: list[float] = []
         for name in sorted(mistake.parameters & remaining):
-            times = self._times(share[self._places[name]], right, name)
-            if times is None or any(abs(times - t) <= _SAME * abs(t) for t in tried):
+            number = self._number(share[self._places[name]], start, name)
+            if number is None or any(abs(number - t) <= _SAME * abs(t) for t in tried):
                 continue
-            tried.append(times)
-            multiple = replace(
+            tried.append(number)
+            words, edits = member(number)
+            one = replace(
                 mistake,
-                cause=_cause_of_multiple(mistake, times),
+                cause=_cause_of_member(mistake, number),
                 kind=f"{mistake.kind}-scaled",
-                words=words(times),
-                edits=_scaled(mistake.edits, times),
+                words=words,
+                edits=edits,
             )
-            if explained := self._explains(multiple, right + times * share, remaining):
+            if explained := self._explains(one, start + number * share, remaining):
                 yield explained
 
-    def _times(self, share: FloatArray, right: FloatArray, name: str) -> float | None:
-        """How many times too much of a contribution a block has; None where that says nothing."""
+    def _number(self, share: FloatArray, start: FloatArray, name: str) -> float | None:
+        """How many times a contribution is in a block; None where that says nothing."""
         place = self._places[name]
         slack = self._seen.slack[place]
-        error = (self._seen.backprop - right)[place]
+        error = (self._seen.backprop - start)[place]
         known = np.isfinite(slack)
         weight = float(np.dot(share[known], share[known]))
         if np.sum(np.abs(share[known]) > slack[known]) < _ENOUGH or not weight > 0.0:
             return None
-        times = float(np.dot(error[known], share[known])) / weight
-        return times or None
+        number = float(np.dot(error[known], share[known])) / weight
+        return number or None
 
     def _explains(
         self, mistake: Mistake, made: FloatArray, remaining: frozenset[str]
@@ -256,27 +289,7 @@ def _together(base: Edits, edits: Edits) -> dict[Step, Edit]:
     return {**base, **{step: both(base.get(step), edit) for step, edit in edits.items()}}
 
 
-def _cause_of_multiple(mistake: Mistake, times: float) -> Cause:
-    if mistake.cause is not Cause.UPSTREAM:
+def _cause_of_member(mistake: Mistake, number: float) -> Cause:
+    if mistake.cause is not Cause.UPSTREAM or mistake.start is not None:
         return mistake.cause
-    return Cause.SIGN if abs(times + 2.0) <= _SAME else Cause.SCALE
-
-
-def _scaled(edits: Edits, times: float) -> Edits:
-    """In place of leaving a contribution out, so many times more of it."""
-
-    def scaled(left_out: Edit) -> Edit:
-        def edit(came: Any, step: Step, right: Any) -> Any:
-            pairs = zip(right(came), left_out(came, step, right), strict=True)
-            return [(place, _more(share, less, times)) for (place, share), (_, less) in pairs]
-
-        return edit
-
-    return {step: scaled(edit) for step, edit in edits.items()}
-
-
-def _more(share: Any, less: Any, times: float) -> Any:
-    """A part with so many times more of what another version of it leaves out."""
-    if less is share:
-        return share
-    return share + times * (share - (0.0 if less is None else less))
+    return Cause.SIGN if abs(number + 2.0) <= _SAME else Cause.SCALE
