@@ -45,6 +45,9 @@ class Explanation:
         Those it speaks of; none for the whole block.
     also : tuple of str
         Other relations that explain as much.
+    bare : bool
+        Whether it rests on a number that nothing is known to be: a description, which whatever
+        explains that number outranks.
     """
 
     cause: Cause
@@ -58,6 +61,7 @@ class Explanation:
     evidence: Facts = field(default_factory=dict)
     entries: tuple[Index, ...] = ()
     also: tuple[str, ...] = ()
+    bare: bool = False
 
     def gap(self, block: Block) -> FloatArray:
         """How far backprop is from the prediction; 0 where nothing can be compared."""

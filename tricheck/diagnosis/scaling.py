@@ -42,6 +42,7 @@ def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
             reading=f", and its norm is {norm:g}, consistent with a gradient clipped to that norm: "
             "check it before it is clipped",
             evidence={**base.evidence, "norm": norm},
+            bare=False,
         )
         yield replace(base, free=0, cost=_ROUND_NORMS)
     for reading in readings.found[:1]:
@@ -116,6 +117,7 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
         *times(block, fitted),
         free=1,
         evidence=evidence,
+        bare=not readings.found,
     )
 
 
