@@ -18,7 +18,8 @@ from tricheck.vocabulary import Cause, Finding
 
 ENOUGH = 3.0  # digits: by chance once in a thousand
 _MOST = 16.0  # digits that one entry can be worth
-_SHOWN = 12
+_SHOWN = 12  # digits, at most
+_ALSO = 2  # other relations in a message
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Explanation:
     def message(self, digits: int) -> str:
         """The sentence for a person."""
         sure = f", to {digits} digits" if digits else ", as far as can be told"
-        also = f" Equally well: {'; '.join(self.also)}." if self.also else ""
+        also = f" Equally well: {'; '.join(self.also[:_ALSO])}." if self.also else ""
         return f"{self.statement}{sure}{self.reading}.{also}"
 
     def finding(self, block: Block, digits: int) -> Finding:

@@ -36,7 +36,8 @@ def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
     readings = readings_of(abs(fitted.value), fitted.error, around)
     readings = readings.that(lambda value: holds(block, Factor(sign * value, 0.0)))
     base = _scale(block, around, fitted, readings)
-    if (norm := _round_norm(block, around, fitted)) is not None:
+    norm = _round_norm(block, around, fitted) if not readings.found else None
+    if norm is not None:
         base = replace(
             base,
             reading=f", and its norm is {norm:g}, consistent with a gradient clipped to that norm: "
