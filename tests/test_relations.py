@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -478,6 +479,93 @@ def test_words_that_occur_twice() -> None:
     finding = the_finding(report, "E")
     assert finding.cause == "entries"
     assert "come back to the same entry" in finding.message
+
+
+# --- what a factor can be read with -------------------------------------------------------------
+
+WEIGHTS = {"W": np.array([[0.3, -0.2], [1.1, 0.7], [-0.4, 0.9]])}
+
+
+def decayed(p: Params, strength: float) -> Any:
+    return np.sum(np.sin(p["W"])) + 0.5 * strength * np.sum(p["W"] ** 2)
+
+
+def undecayed(p: Params, *_: Any, **__: Any) -> Params:
+    return {"W": np.cos(p["W"])}
+
+
+class Decayed:
+    """An object that knows its strength."""
+
+    def __init__(self) -> None:
+        self.W, self.options = WEIGHTS["W"].copy(), {"lam": 0.3}
+
+    def loss(self) -> Any:
+        return decayed({"W": self.W}, self.options["lam"])
+
+
+MU = 0.3
+
+
+def of_a_global(p: Params) -> Any:
+    return decayed(p, MU)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        pytest.param(Model(decayed, undecayed, WEIGHTS, args=(0.3,)), "strength", id="argument"),
+        pytest.param(
+            Model(lambda p, *a: decayed(p, a[0]), undecayed, WEIGHTS, args=(0.3,)),
+            "args[0]",
+            id="nameless",
+        ),
+        pytest.param(
+            Model(decayed, undecayed, WEIGHTS, kwargs={"strength": 0.3}), "strength", id="keyword"
+        ),
+        pytest.param(
+            Model(lambda p, o: decayed(p, o["lam"]), undecayed, WEIGHTS, args=({"lam": 0.3},)),
+            "o.lam",
+            id="dict",
+        ),
+        pytest.param(
+            Model(partial(decayed, strength=0.3), undecayed, WEIGHTS), "strength", id="partial"
+        ),
+        pytest.param(Model(of_a_global, undecayed, WEIGHTS), "MU", id="global"),
+        pytest.param(
+            Model(lambda p: of_a_global(p), undecayed, WEIGHTS), "MU", id="global of a helper"
+        ),
+        pytest.param(
+            Model.from_object(Decayed(), ["W"], Decayed.loss, lambda net: undecayed({"W": net.W})),
+            "self.options.lam",
+            id="object",
+        ),
+    ],
+)
+def test_a_strength_is_known_by_its_name(model: Model, name: str) -> None:
+    finding = the_finding(tricheck.check(model), "W")
+    assert finding.cause == "regularizer"
+    assert f"missing (of slope {name} W)" in finding.message
+
+
+class Hostile:
+    """An argument that minds being looked at, and holds itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError("none of your business")
+
+
+def test_strange_arguments_do_no_harm() -> None:
+    strange = (Hostile(), {1: 10**400, "{x}": float("nan")}, np.empty((0, 3)), np.array("a"))
+    report = tricheck.check(
+        lambda p, *a: np.sum(np.sin(p["W"])), lambda p, *a: {"W": 1.7 * np.cos(p["W"])}, WEIGHTS,
+        args=strange,
+    )  # fmt: skip
+    assert the_finding(report, "W").cause == "scale"
 
 
 # --- shapes -------------------------------------------------------------------------------------

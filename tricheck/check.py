@@ -117,7 +117,8 @@ def check(
             calls.leave_state_at_point()
     # The model as it was handed over: the one at work is gone.
     derive = partial(formula, model, point=calls.parameters.values)
-    return replace(report, _derive=derive)
+    evaluations = {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")}
+    return replace(report, evaluations=evaluations, _derive=derive)
 
 
 def assert_gradients(
@@ -231,7 +232,7 @@ def _assembled(
         blind_spots(evidence, facts, verdicts, calls.arguments(), kept, partial(_displaced, calls)),
         gradients,
         bounds,
-        {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")},
+        {},  # counted once the last call is made
         float(evidence.point.loss),
         evidence.reference.method if evidence.reference else None,
         step,

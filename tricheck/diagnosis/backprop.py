@@ -47,20 +47,24 @@ def diagnose(
     leaves = evidence.parameters.leaves
     blocks = {leaf.name: block_of(evidence, leaf, blamed.get(leaf.name)) for leaf in leaves}
     around = Surroundings.read(calls.model.surroundings(), blocks.values())
+
     found = _at_sight(evidence, [blocks[name] for name in blamed], around)
-    found |= _related([blocks[name] for name in blamed if name not in found], around)
-    found |= exchanged([blocks[name] for name in blamed if name not in found])
+
+    def rest() -> list[Block]:
+        return [blocks[name] for name in blamed if name not in found]
+
+    related = [(block, relation(block, around)) for block in rest()]
+    explained = [(block, explanation) for block, explanation in related if explanation is not None]
+    found |= _stated([(block, e) for block, e in explained if not e.bare])
+    found |= exchanged(rest())
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
         found |= mistaken(kept, blocks.values(), blamed.keys(), open_, _factors(found))
-    found |= _probed(evidence, calls, [blocks[name] for name in blamed if name not in found])
-    unexplained = [name for name in blamed if name not in found]
-    if unexplained:
-        turn = curl(calls, evidence, unexplained, list(found))
-        remark = UPDATED if moves_parameters(evidence.point) else ""
-        found |= {name: fallback(blocks[name], around, turn, remark) for name in unexplained}
+    found |= _remembered(evidence, calls, rest())
+    found |= _stated([(block, e) for block, e in explained if block.name not in found])
+    found |= _unexplained(evidence, calls, rest(), around, list(found))
     if kept is not None:
         found = located(kept, blocks.values(), found)
     return [found[name] for name in blamed]
@@ -85,14 +89,12 @@ def _at_sight(evidence: Evidence, blocks: list[Block], around: Surroundings) -> 
     return found
 
 
-def _related(blocks: list[Block], around: Surroundings) -> Found:
-    """Findings on blocks that have a relation to what is right."""
-    explained = [(block, relation(block, around)) for block in blocks]
-    pairs = [(block, explanation) for block, explanation in explained if explanation is not None]
-    digits = _shared_digits(pairs)
+def _stated(explained: list[tuple[Block, Explanation]]) -> Found:
+    """Findings that state explanations."""
+    digits = _shared_digits(explained)
     return {
         block.name: explanation.finding(block, digits[explanation.statement, explanation.reading])
-        for block, explanation in pairs
+        for block, explanation in explained
     }
 
 
@@ -120,12 +122,26 @@ def _shared_digits(pairs: Iterable[tuple[Block, Explanation]]) -> dict[tuple[str
     return shared
 
 
-def _probed(evidence: Evidence, calls: Calls, blocks: list[Block]) -> Found:
-    """Findings on blocks that what backprop remembers explains."""
-    found = {finding.parameter: finding for finding in updated(evidence, calls, blocks)}
+def _remembered(evidence: Evidence, calls: Calls, blocks: list[Block]) -> Found:
+    """Findings on blocks that are explained by what backprop remembers or changes on the way."""
+    found = {str(finding.parameter): finding for finding in updated(evidence, calls, blocks)}
     rest = [block for block in blocks if block.name not in found]
-    found |= {finding.parameter: finding for finding in stale(evidence, calls, rest)}
-    return {str(name): finding for name, finding in found.items()}
+    return found | {str(f.parameter): f for f in stale(evidence, calls, rest)}
+
+
+def _unexplained(
+    evidence: Evidence,
+    calls: Calls,
+    blocks: list[Block],
+    around: Surroundings,
+    explained: list[str],
+) -> Found:
+    """Findings on the blocks that are left."""
+    if not blocks:
+        return {}
+    turn = curl(calls, evidence, [block.name for block in blocks], explained)
+    remark = UPDATED if moves_parameters(evidence.point) else ""
+    return {block.name: fallback(block, around, turn, remark) for block in blocks}
 
 
 def _not_finite(block: Block) -> Finding:

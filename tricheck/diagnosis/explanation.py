@@ -18,7 +18,8 @@ from tricheck.vocabulary import Cause, Finding
 
 ENOUGH = 3.0  # digits: by chance once in a thousand
 _MOST = 16.0  # digits that one entry can be worth
-_SHOWN = 12
+_SHOWN = 12  # digits, at most
+_ALSO = 2  # other relations in a message
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,9 @@ class Explanation:
         Those it speaks of; none for the whole block.
     also : tuple of str
         Other relations that explain as much.
+    bare : bool
+        Whether it rests on a number that nothing is known to be: a description, which whatever
+        explains that number outranks.
     """
 
     cause: Cause
@@ -58,6 +62,7 @@ class Explanation:
     evidence: Facts = field(default_factory=dict)
     entries: tuple[Index, ...] = ()
     also: tuple[str, ...] = ()
+    bare: bool = False
 
     def gap(self, block: Block) -> FloatArray:
         """How far backprop is from the prediction; 0 where nothing can be compared."""
@@ -86,7 +91,7 @@ class Explanation:
     def message(self, digits: int) -> str:
         """The sentence for a person."""
         sure = f", to {digits} digits" if digits else ", as far as can be told"
-        also = f" Equally well: {'; '.join(self.also)}." if self.also else ""
+        also = f" Equally well: {'; '.join(self.also[:_ALSO])}." if self.also else ""
         return f"{self.statement}{sure}{self.reading}.{also}"
 
     def finding(self, block: Block, digits: int) -> Finding:

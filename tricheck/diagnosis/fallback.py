@@ -95,6 +95,8 @@ def _mostly(block: Block, around: Surroundings) -> Iterator[Finding]:
         return
     part = block.part(held)
     for explanation in credible(part, list(scaling(part, around))):
+        if explanation.bare or explanation.cause is Cause.ZERO:
+            return
         names = _listed(block, ~held)
         yield block.finding(
             explanation.cause,

@@ -171,6 +171,8 @@ def _frozen_gradient(calls: Calls) -> FloatArray | None:
         return calls.parameters.read_gradient(calls.raw_gradient(frozen(structure)))[0]
     except Exception:  # code that minds the type of its parameters
         return None
+    finally:
+        _gradient(calls, calls.parameters.values)  # whatever it keeps is plain again
 
 
 def _gradient(calls: Calls, flat: FloatArray) -> Any:

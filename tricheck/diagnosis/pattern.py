@@ -77,7 +77,7 @@ def _within(block: Block, region: Region, around: Surroundings) -> Iterator[Expl
     part = block.part(region.index if region.index is not None else region.inside)
     yield from scaling(part, around)
     if region.index is not None and part.truth.size > 1:
-        yield from (e for e in rearranged(part, around))
+        yield from rearranged(part, around)
     for explanation in regularizer(part, around):
         if explanation.evidence["readings"] and explanation.free == 0:
             yield explanation

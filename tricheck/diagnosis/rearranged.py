@@ -11,6 +11,7 @@ import numpy as np
 
 from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.explanation import Explanation
+from tricheck.diagnosis.fit import Factor, times
 from tricheck.diagnosis.readings import readings_of
 from tricheck.diagnosis.surroundings import Surroundings
 from tricheck.parameters import FloatArray
@@ -49,43 +50,42 @@ def rearranged(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """Rearrangements of the right gradient, times a factor maybe."""
     if not np.all(block.known) or block.truth.size < 2 or not np.any(block.backprop):
         return
-    for factor, error, free in _factors(block):
-        slack = max(1.0, abs(factor)) * block.slack + error * np.abs(block.truth)
-        scaled = replace(block, truth=factor * block.truth, slack=slack)
+    for factor in _factors(block):
+        truth, slack = times(block, factor)
+        scaled = replace(block, truth=truth, slack=slack)
         for move in _moves(scaled):
             if (explanation := _explanation(scaled, move)) is not None:
-                yield _times(explanation, factor, error, free, around)
+                yield _with_factor(explanation, factor, around)
 
 
-def _factors(block: Block) -> Iterator[tuple[float, float, int]]:
+def _factors(block: Block) -> Iterator[Factor]:
     """Factors a rearranged gradient may have besides: the norms say how large, not which sign."""
-    yield 1.0, 0.0, 0
+    yield Factor(1.0, 0.0)
     size = float(np.linalg.norm(block.truth))
     if not size:
         return
     ratio = float(np.linalg.norm(block.backprop)) / size
     error = 2.0 * max(1.0, ratio) * float(np.linalg.norm(block.slack)) / size
     if abs(ratio - 1.0) <= error:
-        yield -1.0, 0.0, 0
+        yield Factor(-1.0, 0.0)
     elif math.isfinite(ratio):
-        yield ratio, error, 1
-        yield -ratio, error, 1
+        yield Factor(ratio, error)
+        yield Factor(-ratio, error)
 
 
-def _times(
-    explanation: Explanation, factor: float, error: float, free: int, around: Surroundings
-) -> Explanation:
+def _with_factor(explanation: Explanation, factor: Factor, around: Surroundings) -> Explanation:
     """The explanation that also speaks of the factor."""
-    if factor == 1.0:
+    if factor.value == 1.0:
         return explanation
-    texts = readings_of(abs(factor), error, around).texts if free else []
+    fitted = factor.error > 0.0
+    texts = readings_of(abs(factor.value), factor.error, around).texts if fitted else []
     return replace(
         explanation,
-        relation=f"{factor:.6g} times, {explanation.relation}",
-        statement=f"{explanation.statement}, times {factor:.6g}",
+        relation=f"{factor.value:.6g} times, {explanation.relation}",
+        statement=f"{explanation.statement}, times {factor.value:.6g}",
         cost=explanation.cost + 0.3,
-        free=free,
-        evidence={**explanation.evidence, "factor": factor, "readings": texts},
+        free=int(fitted),
+        evidence={**explanation.evidence, "factor": factor.value, "readings": texts},
     )
 
 

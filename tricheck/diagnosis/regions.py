@@ -13,7 +13,7 @@ from tricheck.diagnosis.block import Block, Bools
 
 _PARTS = (4, 3, 2)  # equal parts of an axis, the smallest first
 _ORDINALS = ("first", "second", "third", "fourth")
-_TELLING = 1.5  # digits: how improbable it must be that the wrong entries lie in it by chance
+_TELLING = 0.5  # digits: how improbable it must be that the wrong entries lie in it by chance
 _LISTED = 4  # indices that are named one by one
 _SMALL = 0.1  # of the typical wrong entry: too small to show the error
 _LARGELY = 0.5
@@ -35,6 +35,8 @@ class Region:
         Whether it is told from the rest by a sign.
     rows : tuple of int and list of int, or None
         An axis and the indices along it, if it is whole slices along one axis.
+    cost : float
+        Digits spent on choosing it among its like.
     """
 
     text: str
@@ -43,13 +45,14 @@ class Region:
     gate: bool = False
     half: bool = False
     rows: tuple[int, list[int]] | None = None
+    cost: float = 1.0
 
     def telling(self, block: Block) -> float:
         """Digits by which chance would not put all wrong entries into it."""
         known = block.known
         n, k = int(np.sum(known)), int(np.sum(block.off))
         m = int(np.sum(self.inside & known))
-        return _log_choose(n, k) - _log_choose(m, k)
+        return _log_choose(n, k) - _log_choose(m, k) - self.cost
 
 
 def regions(block: Block) -> Iterator[Region]:
@@ -112,7 +115,8 @@ def _boxes(block: Block) -> Iterator[Region]:
     if sum(len(span) < length for span, length in zip(spans, shape, strict=True)) > 1:
         index = np.ix_(*spans)
         named = ", ".join(map(_span, spans, shape))
-        yield Region(f"in {block.name}[{named}]", _mask(shape, index), index)
+        cost = sum(map(_choice, spans, shape))
+        yield Region(f"in {block.name}[{named}]", _mask(shape, index), index, cost=cost)
 
 
 def _along(off: Bools, axis: int) -> Bools:
@@ -147,7 +151,22 @@ def _slices(block: Block, axis: int, span: Any) -> Region:
     index = np.ix_(*everywhere)
     named = ", ".join(map(_span, everywhere, shape))
     indices = [int(i) for i in span]
-    return Region(f"in {block.name}[{named}]", _mask(shape, index), index, rows=(axis, indices))
+    return Region(
+        f"in {block.name}[{named}]",
+        _mask(shape, index),
+        index,
+        rows=(axis, indices),
+        cost=_choice(span, shape[axis]),
+    )
+
+
+def _choice(span: Any, length: int) -> float:
+    """Digits spent on choosing indices along an axis: a range of them, or any."""
+    together = len(span) == span[-1] - span[0] + 1
+    ranges = 2.0 * math.log10(length) if len(span) > 1 else math.log10(length)
+    return (
+        min(ranges, _log_choose(length, len(span))) if together else _log_choose(length, len(span))
+    )
 
 
 def _span(span: Any, length: int) -> str:

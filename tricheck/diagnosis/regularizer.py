@@ -53,9 +53,8 @@ def _decayed(
 def _one_term(block: Block, around: Surroundings, found: Fit, symbol: str) -> Iterator[Explanation]:
     """Explanations by the weight decay alone."""
     [beta], [error] = map(float, found.coefficients), map(float, found.errors)
-    mistakes = list(_mistakes(around))
-    named = [reading for value, reading in mistakes if abs(value - beta) <= error]
-    readings = [reading.format(symbol=symbol) for reading in named]
+    mistakes = list(_mistakes(around, symbol))
+    readings = [reading for value, reading in mistakes if abs(value - beta) <= error]
     amount = f"{abs(beta):.6g} times {_SAID[symbol]}"
     unnamed = "missing, too weak or of the wrong sign" if beta < 0 else _ADDED + "or too strong"
     explanation = Explanation(
@@ -78,11 +77,11 @@ _SAID = {"W": "the parameter itself", "sign(W)": "the parameter's sign"}
 _ADDED = "doubled, not in the loss for this parameter, "
 
 
-def _mistakes(around: Surroundings) -> Iterator[tuple[float, str]]:
+def _mistakes(around: Surroundings, symbol: str) -> Iterator[tuple[float, str]]:
     """What β can be, and which mistake that is."""
     batches = sorted(around.batches - {1, 2})
     for slope, name in _slopes(around):
-        of = f" (of slope {name} {{symbol}})"
+        of = f" (of slope {name} {symbol})"
         yield -slope, "missing" + of
         yield -slope / 2.0, "halved" + of
         yield -slope * 2.0, "of the wrong sign" + of
@@ -117,18 +116,18 @@ def _two_terms(
     (alpha, beta), (error, _) = map(float, found.coefficients), map(float, found.errors)
     factors = readings_of(abs(alpha), error, around)
     known = abs(alpha + 1.0) <= error or abs(alpha) <= error or bool(factors.found)
-    decays = _beside(found, around, symbol)
+    decays, named = _beside(found, around, symbol)
     data, first = f"taken {alpha:.6g} times", ""
     if abs(alpha) <= error:
         alpha, data = 0.0, "missing"
     else:
         first = f"{alpha:.6g} times the right gradient {'plus' if beta > 0 else 'minus'} "
     # A right weight decay beside a data term with a factor: that factor is the mistake.
-    by_data = (
-        alpha != 0.0 and decays[0].startswith("right") and _shared(block, around, alpha, error)
-    )
+    right = alpha != 0.0 and decays[0].startswith("right")
+    by_data = right and _shared(block, around, alpha, error)
+    of_data = Cause.SIGN if abs(alpha + 1.0) <= error else Cause.SCALE
     explanation = Explanation(
-        Cause.SCALE if by_data else Cause.REGULARIZER,
+        of_data if by_data else Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
         f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
         f", consistent with the data term {data}, the weight decay {_listed(decays)}",
@@ -142,6 +141,7 @@ def _two_terms(
             "readings": [*factors.texts, *decays],
             **({"factor": alpha} if by_data else {}),
         },
+        bare=not (known or named),
     )
     if known:
         yield replace(explanation, cost=explanation.cost + math.log10(2 + factors.tried), free=1)
@@ -154,8 +154,8 @@ def _shared(block: Block, around: Surroundings, alpha: float, error: float) -> b
     return any(abs(factor.value - alpha) <= factor.error + error for factor in others)
 
 
-def _beside(found: Fit, around: Surroundings, symbol: str) -> list[str]:
-    """What the weight decay can be: right or missing, with the slope that it then has."""
+def _beside(found: Fit, around: Surroundings, symbol: str) -> tuple[list[str], bool]:
+    """What the weight decay can be, right or missing, and whether its slope then has a name."""
     alpha, beta = map(float, found.coefficients)
     error = float(np.sum(found.errors)) * (1.0 + abs(beta / (1.0 - alpha)))
     slopes = [("right", beta / (1.0 - alpha), 1.0 - alpha)]
@@ -167,4 +167,4 @@ def _beside(found: Fit, around: Surroundings, symbol: str) -> list[str]:
         names = [name for number, name in _slopes(around) if abs(number - slope) <= allowed]
         named += [f"{how} (of slope {name} {symbol})" for name in names]
         unnamed += [f"{how} (of slope {slope:.6g} {symbol})"] if slope > 0.0 else []
-    return named or unnamed or ["wrong too"]
+    return named or unnamed or ["wrong too"], bool(named)

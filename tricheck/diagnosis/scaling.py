@@ -36,12 +36,14 @@ def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
     readings = readings_of(abs(fitted.value), fitted.error, around)
     readings = readings.that(lambda value: holds(block, Factor(sign * value, 0.0)))
     base = _scale(block, around, fitted, readings)
-    if (norm := _round_norm(block, around, fitted)) is not None:
+    norm = _round_norm(block, around, fitted) if not readings.found else None
+    if norm is not None:
         base = replace(
             base,
             reading=f", and its norm is {norm:g}, consistent with a gradient clipped to that norm: "
             "check it before it is clipped",
             evidence={**base.evidence, "norm": norm},
+            bare=False,
         )
         yield replace(base, free=0, cost=_ROUND_NORMS)
     for reading in readings.found[:1]:
@@ -116,6 +118,7 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
         *times(block, fitted),
         free=1,
         evidence=evidence,
+        bare=not readings.found,
     )
 
 

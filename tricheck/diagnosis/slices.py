@@ -35,6 +35,7 @@ def by_slice(block: Block, around: Surroundings) -> Iterator[Explanation]:
                     reading=f", consistent with {name} left out or applied twice",
                     cost=math.log10(2 + 2 * len(block.shape) * len(around.vectors)),
                     free=0,
+                    bare=False,
                 )
 
 
@@ -60,6 +61,7 @@ def _explanation(block: Block, axis: int, factors: list[Factor]) -> Explanation:
         tolerance,
         free=len(factors),
         evidence={"factors": [f"{factor.value:.6g}" for factor in factors]},
+        bare=True,
     )
 
 

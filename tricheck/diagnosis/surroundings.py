@@ -20,6 +20,7 @@ from tricheck.parameters import FloatArray
 _DEEP = 2  # levels of containers that are looked into
 _LONG = 64  # containers with more items are data, not settings
 _PLACES = 2  # of a size, that are named
+_HUGE = 2**31  # what is larger is no size but a seed or a hash
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,10 @@ class Surroundings:
 
 def _is_parameter(value: Any, blocks: tuple[Block, ...]) -> bool:
     """Whether an object that is handed over holds a parameter there."""
-    return isinstance(value, np.ndarray) and any(
-        value.shape == block.shape and np.array_equal(value, block.weights) for block in blocks
-    )
+    if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+        return False
+    alike = [block.weights for block in blocks if block.shape == value.shape]
+    return any(np.array_equal(value, weights) for weights in alike)
 
 
 def _walk(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
@@ -177,7 +179,7 @@ def _merged(places: list[tuple[int, str, str]]) -> dict[int, str]:
     """Where each size from 2 on is found, like "axis 0 of X and Y"."""
     found: dict[int, dict[str, list[str]]] = {}
     for size, what, name in places:
-        if size > 1:
+        if 1 < size < _HUGE:
             names = found.setdefault(size, {}).setdefault(what, [])
             names += [name] if name not in names else []
     return {size: _place(by_kind) for size, by_kind in found.items()}
