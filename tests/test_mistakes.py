@@ -176,7 +176,7 @@ def test_upstream_of_a_right_parameter_the_error_is_located() -> None:
     report = tricheck.check(loss, wrong, PARAMS, args=(X, Y))
     [message] = {f.message for f in report.findings}
     assert {f.cause.value for f in report.findings} == {"upstream"}
-    assert "b1, W1 wrong" in message
+    assert "W3, b2, b3 right and b1, W1 wrong" in message
     assert 'on the way back from `a1 @ p["W2"]' in message
 
 

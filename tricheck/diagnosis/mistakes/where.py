@@ -59,9 +59,9 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
     if upstream and (frontier := _frontier(study, uses, upstream, sound)):
         came_from, first = frontier
         downstream = [n for n in sorted(right) if all(s.outs[0] in sound for s in uses.get(n, []))]
-        side = f"{_listed(downstream)} right" if downstream else "the loss right"
+        side = f"{_listed(downstream)} right and " if downstream else ""
         words = (
-            f"{side}, {_listed(upstream)} wrong: the error enters on the way back from "
+            f"with {side}{_listed(upstream)} wrong, the error enters on the way back from "
             f"{came_from} to {site_of[first].words}"
         )
         if len(known) > len(upstream):
