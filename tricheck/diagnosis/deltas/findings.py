@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from tricheck.adapters.state import named_arrays
 from tricheck.diagnosis.deltas.judgement import Judgement, judge
 from tricheck.diagnosis.deltas.likeness import Ruler
 from tricheck.diagnosis.deltas.matching import Matcher
+from tricheck.diagnosis.deltas.spelling import last_word, meanings
 from tricheck.diagnosis.deltas.way import Mark, between, operations
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.facts import Evidence
 from tricheck.tracing.study import Study
+from tricheck.tracing.tape import Step
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
+_MOST_STRAYS = 64
 _MOST_FINDINGS = 3
 _MOST_NAMES = 3
 _MOST_OPERATIONS = 2
@@ -34,7 +38,12 @@ def diagnose(
         By parameter.
     kept : Study or None
     """
-    shown = named_arrays(evidence.point.intermediates)
+    own = {last_word(leaf.name) for leaf in evidence.parameters.leaves}
+    shown = {
+        name: value
+        for name, value in named_arrays(evidence.point.intermediates).items()
+        if own.isdisjoint(meanings(name))
+    }
     # On a kink more than one gradient is right, and what the loss contradicts says nothing.
     silent = evidence.difference.kinks.any() or Verdict.BACKPROP_AND_REFERENCE in verdicts.values()
     if kept is None or not shown or silent:
@@ -47,49 +56,84 @@ def diagnose(
     return list(_strays(kept, judgement, unmatched) if blamed else _harmless(judgement, unmatched))
 
 
+@dataclass(frozen=True)
+class Stray:
+    """A gradient that does not follow from those shown downstream of it.
+
+    Attributes
+    ----------
+    mark : Mark
+    known : list of Mark
+        Those downstream of it, as far as the way back to it leads.
+    sites : dict of str to Site
+        The operations in between, in the order of the way back, by their words.
+    """
+
+    mark: Mark
+    known: list[Mark]
+    sites: dict[str, Site]
+
+
+def _stray(study: Study, mark: Mark, shown: Mapping[Step, Mark], settled: set[Step]) -> Stray:
+    others = shown.keys() - {mark.step}
+    known = [shown[step] for step in reversed(between(study, mark, others).known)]
+    sites = operations(study, mark, between(study, mark, others | settled).steps)
+    return Stray(mark, known, {site.words: site for site in sites})
+
+
 def _strays(study: Study, judgement: Judgement, unmatched: list[str]) -> Iterator[Finding]:
-    """Where the way back leaves the right one, each operation once."""
+    """Where the way back leaves the right one: a finding for each error that it takes."""
     shown = {mark.step: mark for mark in (*judgement.right, *judgement.wrong) if mark.step}
-    told: set[str] = set()
-    for mark in judgement.strays:
-        gap = between(study, mark, shown.keys() - {mark.step})
-        sites = operations(study, mark, gap)
-        way = _way(sites, from_loss=not gap.known)
-        if way in told or (mark.step is None and not gap.known) or len(told) == _MOST_FINDINGS:
-            continue
-        told.add(way)
-        known = [shown[step] for step in reversed(gap.known)]
+    strays = [
+        _stray(study, mark, shown, judgement.settled) for mark in judgement.strays[:_MOST_STRAYS]
+    ]
+    errors: list[tuple[Stray, list[str]]] = []  # the first with it, and what all with it go through
+    for stray in strays:
+        if stray.mark.step is None and not stray.known:
+            continue  # nothing is shown on the way back to this parameter
+        for number, (first, common) in enumerate(errors):
+            if both := [words for words in common if words in stray.sites]:
+                errors[number] = first, both
+                break
+        else:
+            errors.append((stray, list(stray.sites)))
+    for stray, common in errors[:_MOST_FINDINGS]:
         evidence: dict[str, float | str | list[str]] = {
-            "first_wrong": mark.name,
-            "line": sites[0].spot,
+            "first_wrong": stray.mark.name,
+            "line": stray.sites[common[0]].spot,
         }
-        if (factor := judgement.wrong.get(mark)) is not None:
+        if (factor := judgement.wrong.get(stray.mark)) is not None:
             evidence["factor"] = factor
-        message = f"{_sentence(mark, known, judgement)} error is made on the way back {way}."
-        yield _note(message, judgement, unmatched, evidence)
+        yield _note(_message(stray, common, judgement), judgement, unmatched, evidence)
 
 
-def _sentence(mark: Mark, known: list[Mark], judgement: Judgement) -> str:
-    """How a gradient is wrong beside those that it should follow from, up to the error's place."""
-    factor = judgement.wrong.get(mark)
+def _message(stray: Stray, common: list[str], judgement: Judgement) -> str:
+    """How a gradient is wrong beside those that it should follow from, and where that comes in."""
+    name, names = stray.mark.name, _listed(stray.known)
+    factor = judgement.wrong.get(stray.mark)
     relation = f" ({_times(factor)} the right one)" if factor is not None else ""
-    if not known:
-        return f"{mark.name} is wrong already{relation}: the"
-    names = _listed(known)
-    if not all(other in judgement.right for other in known):
-        return f"{mark.name} does not follow from {names}: another"
-    scale = judgement.right[known[0]]
-    unit = f" up to the factor {_number(scale)}" if scale != 1.0 else ""
-    return f"{names} {_is(known)} right{unit}, {mark.name} is wrong{relation}: the"
+    another = not all(other in judgement.right for other in stray.known)
+    if not stray.known:
+        said = f"{name} is wrong already{relation}"
+    elif another:
+        said = f"{name} does not follow from {names}"
+    else:
+        scale = judgement.right[stray.known[0]]
+        unit = f" up to the factor {_number(scale)}" if scale != 1.0 else ""
+        said = f"{names} {_is(stray.known)} right{unit}, {name} is wrong{relation}"
+    if len(common) < len(stray.sites):
+        return f"{said}; all that is wrong has the way back {_through(common)} in common."
+    way = _through(common, from_loss=not stray.known)
+    return f"{said}: {'another' if another else 'the'} error is made on the way back {way}."
 
 
-def _way(sites: list[Site], *, from_loss: bool) -> str:
-    """Operations in the order of the way back, as words to follow "on the way back"."""
-    first, last = sites[0].words, sites[-1].words
-    if len(sites) > _MOST_OPERATIONS:
+def _through(operations: list[str], *, from_loss: bool = False) -> str:
+    """Operations in the order of the way back, as words to follow "the way back"."""
+    first, last = operations[0], operations[-1]
+    if len(operations) > _MOST_OPERATIONS:
         return f"from {'the loss' if from_loss else first} to {last}"
-    through = f"through {first}" + (f" or {last}" if len(sites) > 1 else "")
-    return f"from the loss {through}" if from_loss else through
+    start = "from the loss through" if from_loss else "through"
+    return f"{start} {first}" + (f" or {last}" if len(operations) > 1 else "")
 
 
 def _harmless(judgement: Judgement, unmatched: list[str]) -> Iterator[Finding]:

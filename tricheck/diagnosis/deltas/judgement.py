@@ -35,12 +35,16 @@ class Judgement:
         Others than their names say, though right gradients have come of them.
     strays : list of Mark
         Wrong ones, and wrong parameters, that do not follow from those shown downstream of them.
+    settled : set of Step
+        Steps to which the right gradient has come, given what is shown, for the gradient of a
+        parameter that they read follows from it.
     """
 
     right: Mapping[Mark, float]
     wrong: Mapping[Mark, float | None]
     harmless: list[Mark]
     strays: list[Mark]
+    settled: set[Step]
 
 
 def judge(
@@ -107,7 +111,9 @@ def judge(
 
     strays = [m for m in (*wrong, *parameters) if m in wrong or m in faulty]
     strays = [mark for mark in strays if mark not in lost and not follows(mark)]
-    return Judgement(right, wrong, harmless, strays)
+    following = {mark.storage for mark in parameters if ends[mark.name].right}
+    settled = {s for s in study.steps if any(place.storage in following for place in s.places)}
+    return Judgement(right, wrong, harmless, strays, settled)
 
 
 def _parameters(study: Study) -> list[Mark]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.diagnosis.deltas.likeness import Likeness, Ruler
-from tricheck.diagnosis.deltas.spelling import Reading, last_word, number_before, readings
+from tricheck.diagnosis.deltas.spelling import Reading, number_before, readings
 from tricheck.diagnosis.deltas.variables import layers, results, variables
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step
@@ -102,12 +102,11 @@ class Matcher:
         self._variables: Mapping[str, Sequence[Steps]] = variables(study)
         self._layers = layers(study)
         self._results = results(study)
-        self._parameters = {last_word(leaf.name) for leaf in study.parameters.leaves}
 
     def match(self, shown: Mapping[str, Any]) -> tuple[list[Shown], list[str]]:
         """The gradients whose place is found, and the names of the others.
 
-        Forward values and parameters' own gradients are left out.
+        Forward values are left out.
 
         Parameters
         ----------
@@ -134,8 +133,6 @@ class Matcher:
         """What is shown, those in an order together, and what the names say."""
         numbered: dict[tuple[int, ...], tuple[Series, Said]] = {}
         for name, value in shown.items():
-            if self._of_parameter(name):
-                continue
             said = next(filter(None, (self._said(name, r) for r in readings(name))), None)
             if said is None or said.number is None or _stacked(value, said.orders):
                 yield _series(name, value, said), said
@@ -160,8 +157,9 @@ class Matcher:
             return Said([*before, *orders], number_before(name), reading.delta)
         if stem in self._variables and reading.number is not None:
             return Said(self._variables[stem], reading.number, False)
-        if variable.removesuffix("s") in self._variables:
-            return Said(self._variables[variable.removesuffix("s")], None, False)
+        for other in (variable.removesuffix("s"), f"{variable}s"):
+            if other in self._variables:
+                return Said(self._variables[other], None, False)
         if stem in _USUAL:
             return Said([self._layers], reading.number, False)
         return None
@@ -174,10 +172,6 @@ class Matcher:
         before = self._results[: self._results.index(steps[0])]
         inputs = [step for step in before if step in self._layers]
         return [inputs[-1:]] if inputs else []
-
-    def _of_parameter(self, name: str) -> bool:
-        meant = {last_word(name), *(reading.variable for reading in readings(name))}
-        return not meant.isdisjoint(self._parameters)
 
     # --- places ---
 

@@ -60,6 +60,17 @@ def readings(name: str) -> Iterator[Reading]:
             yield Reading(variable, int(number[0]) if number else None, is_delta)
 
 
+def meanings(name: str) -> set[str]:
+    """Whatever a name may say, itself among it.
+
+    Examples
+    --------
+    >>> sorted(meanings("grads['dW1']"))
+    ['W1', 'dW1']
+    """
+    return {last_word(name), *(reading.variable for reading in readings(name))}
+
+
 def last_word(place: str) -> str:
     """``dz`` of ``layers[0].dz`` and of ``cache['dz']``.
 

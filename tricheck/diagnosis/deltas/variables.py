@@ -78,13 +78,15 @@ def _function(step: Step) -> Any:
     return step.note.function if step.note is not None else None
 
 
+def functions(spots: Spots) -> Spots:
+    """The way down through functions alone: a comprehension counts as part of its function."""
+    inside = [spot.code.co_name in _COMPREHENSIONS for spot in spots[1:]]
+    return tuple(spot for spot, skip in zip(spots, [*inside, False], strict=False) if not skip)
+
+
 def _names(spots: Spots) -> set[str]:
     """Variables that an operation's result is bound to, in its own frame and those that called."""
-    own = [
-        spot
-        for spot, inner in zip(spots, (*spots[1:], None), strict=True)
-        if inner is None or inner.code.co_name not in _COMPREHENSIONS
-    ]
+    own = functions(spots)
     names: set[str] = set()
     pending: list[tuple[int, Part]] = [(len(own) - 1, None)]
     while pending:

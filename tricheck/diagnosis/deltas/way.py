@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
 
+from tricheck.diagnosis.deltas.variables import functions
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage, Written
@@ -32,21 +34,18 @@ class Mark(NamedTuple):
 
 
 class Between(NamedTuple):
-    """What a gradient goes back through from known ones.
+    """What a gradient goes back through from known ones, in the order of the run.
 
     Attributes
     ----------
     known : list of Step
         The last steps, going back, to whose results a known gradient comes.
     steps : list of Step
-        Those gone back through from there, in the order of the run.
-    whole : bool
-        Whether every way back from the loss leads through what is known.
+        Those gone back through, from these or from the loss.
     """
 
     known: list[Step]
     steps: list[Step]
-    whole: bool
 
 
 def upstream(study: Study, marks: Sequence[Mark]) -> dict[Mark, set[Mark]]:
@@ -91,23 +90,23 @@ def between(study: Study, mark: Mark, known: set[Step]) -> Between:
             found.append(step)
         else:
             reached.update(step.outs)
-    steps = [step for step in steps if step in study.came]
-    return Between(found, steps, study.end.storage not in reached)
+    return Between(found, [step for step in steps if step in study.came])
 
 
-def operations(study: Study, mark: Mark, between: Between) -> list[Site]:
-    """What a gradient goes back through, in that order, as operations of one function.
+def operations(study: Study, mark: Mark, steps: list[Step]) -> list[Site]:
+    """What a gradient goes back through, in that order, as its own function says it.
 
-    Those that hand it on unchanged are left out, unless there are no others.
+    What hands the gradient on unchanged is left out, and what the loss of a layer adds to it,
+    unless there is nothing else.
     """
-    ends = [*between.known, *([mark.step] if mark.step is not None else [])]
-    spots = [study.spots(step) for step in between.steps]
-    depth = _common([*spots, *map(study.spots, ends)])
-    telling = [step for step in between.steps if _function(step) not in _HANDED_ON]
-    sites: dict[object, Site] = {}
-    for step in reversed(telling or between.steps):
-        way = study.spots(step)[: depth + 1]
-        sites.setdefault(way, Site((step,), way))
+    own = functions(study.spots(mark.step or steps[0]))
+    theirs = [step for step in steps if study.spots(step)]
+    telling = [step for step in theirs if _function(step) not in _HANDED_ON]
+    sites: dict[str, Site] = {}
+    for step in reversed(telling or theirs or steps):
+        way = functions(study.spots(step))
+        site = Site((step,), way[: _common(own[:-1], way[:-1]) + 1])
+        sites.setdefault(site.words, site)
     return list(sites.values())
 
 
@@ -115,9 +114,7 @@ def _function(step: Step) -> object:
     return step.note.function if step.note is not None else None
 
 
-def _common(ways: list[tuple[object, ...]]) -> int:
-    """How many frames all ways have in common, their innermost not counted."""
-    depth = 0
-    while all(len(way) > depth + 1 for way in ways) and len({way[depth] for way in ways}) == 1:
-        depth += 1
-    return depth
+def _common(first: Sequence[object], second: Sequence[object]) -> int:
+    """How many entries two sequences begin with alike."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
