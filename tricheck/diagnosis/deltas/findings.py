@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from tricheck.adapters.state import named_arrays
-from tricheck.diagnosis.deltas.judgement import Judgement, judge
+from tricheck.diagnosis.deltas.judgement import Judge, Judgement
 from tricheck.diagnosis.deltas.likeness import Ruler
 from tricheck.diagnosis.deltas.matching import Matcher
 from tricheck.diagnosis.deltas.spelling import last_word, meanings
-from tricheck.diagnosis.deltas.way import Mark, between, operations
+from tricheck.diagnosis.deltas.way import Mark, between, operations, words_of
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.facts import Evidence
 from tricheck.tracing.study import Study
@@ -51,8 +51,8 @@ def diagnose(
     eps = float(evidence.point.gradient_eps.max())
     ruler = Ruler.of(evidence.backprop, evidence.parameters.leaves, eps)
     matched, unmatched = Matcher(kept, ruler).match(shown)
-    blamed = {name for name, verdict in verdicts.items() if verdict is Verdict.BACKPROP}
-    judgement = judge(kept, ruler, matched, evidence.backprop.values, blamed)
+    blamed = frozenset(name for name, verdict in verdicts.items() if verdict is Verdict.BACKPROP)
+    judgement = Judge(kept, ruler, evidence.backprop.values, blamed).judge(matched)
     return list(_strays(kept, judgement, unmatched) if blamed else _harmless(judgement, unmatched))
 
 
@@ -67,18 +67,22 @@ class Stray:
         Those downstream of it, as far as the way back to it leads.
     sites : dict of str to Site
         The operations in between, in the order of the way back, by their words.
+    own : str
+        The operation that it is the gradient of, or that uses the parameter.
     """
 
     mark: Mark
     known: list[Mark]
     sites: dict[str, Site]
+    own: str
 
 
 def _stray(study: Study, mark: Mark, shown: Mapping[Step, Mark], settled: set[Step]) -> Stray:
     others = shown.keys() - {mark.step}
     known = [shown[step] for step in reversed(between(study, mark, others).known)]
     sites = operations(study, mark, between(study, mark, others | settled).steps)
-    return Stray(mark, known, {site.words: site for site in sites})
+    own = sites[-1].words if mark.step is None else words_of(study, mark.step)
+    return Stray(mark, known, {site.words: site for site in sites}, own)
 
 
 def _strays(study: Study, judgement: Judgement, unmatched: list[str]) -> Iterator[Finding]:
@@ -87,28 +91,49 @@ def _strays(study: Study, judgement: Judgement, unmatched: list[str]) -> Iterato
     strays = [
         _stray(study, mark, shown, judgement.settled) for mark in judgement.strays[:_MOST_STRAYS]
     ]
-    errors: list[tuple[Stray, list[str]]] = []  # the first with it, and what all with it go through
+    for error in _errors([s for s in strays if s.known or s.mark.step is not None]):
+        first = error.strays[0]
+        evidence: dict[str, float | str | list[str]] = {
+            "first_wrong": first.mark.name,
+            "line": first.sites[error.common[0]].spot,
+        }
+        if (factor := judgement.wrong.get(first.mark)) is not None:
+            evidence["factor"] = factor
+        yield _note(_message(error, judgement), judgement, unmatched, evidence)
+
+
+@dataclass(frozen=True)
+class Error:
+    """One error that would explain several strays.
+
+    Attributes
+    ----------
+    strays : list of Stray
+        In the order of the way back.
+    common : list of str
+        The operations that the ways back to all of them lead through.
+    """
+
+    strays: list[Stray]
+    common: list[str]
+
+
+def _errors(strays: list[Stray]) -> list[Error]:
+    """As few errors as explain all strays, more or less."""
+    errors: list[Error] = []
     for stray in strays:
-        if stray.mark.step is None and not stray.known:
-            continue  # nothing is shown on the way back to this parameter
-        for number, (first, common) in enumerate(errors):
-            if both := [words for words in common if words in stray.sites]:
-                errors[number] = first, both
+        for number, error in enumerate(errors):
+            if common := [words for words in error.common if words in stray.sites]:
+                errors[number] = Error([*error.strays, stray], common)
                 break
         else:
-            errors.append((stray, list(stray.sites)))
-    for stray, common in errors[:_MOST_FINDINGS]:
-        evidence: dict[str, float | str | list[str]] = {
-            "first_wrong": stray.mark.name,
-            "line": stray.sites[common[0]].spot,
-        }
-        if (factor := judgement.wrong.get(stray.mark)) is not None:
-            evidence["factor"] = factor
-        yield _note(_message(stray, common, judgement), judgement, unmatched, evidence)
+            errors.append(Error([stray], list(stray.sites)))
+    return errors[:_MOST_FINDINGS]
 
 
-def _message(stray: Stray, common: list[str], judgement: Judgement) -> str:
+def _message(error: Error, judgement: Judgement) -> str:
     """How a gradient is wrong beside those that it should follow from, and where that comes in."""
+    stray = error.strays[0]
     name, names = stray.mark.name, _listed(stray.known)
     factor = judgement.wrong.get(stray.mark)
     relation = f" ({_times(factor)} the right one)" if factor is not None else ""
@@ -121,19 +146,20 @@ def _message(stray: Stray, common: list[str], judgement: Judgement) -> str:
         scale = judgement.right[stray.known[0]]
         unit = f" up to the factor {_number(scale)}" if scale != 1.0 else ""
         said = f"{names} {_is(stray.known)} right{unit}, {name} is wrong{relation}"
-    if len(common) < len(stray.sites):
-        return f"{said}; all that is wrong has the way back {_through(common)} in common."
-    way = _through(common, from_loss=not stray.known)
-    return f"{said}: {'another' if another else 'the'} error is made on the way back {way}."
+    if len(error.common) < len(stray.sites):
+        wrong = _listed([other.mark for other in error.strays])
+        return f"{said}; the wrong {wrong} share the way back {_through(error)}."
+    which = "another" if another else "the"
+    return f"{said}: {which} error is made on the way back {_through(error)}."
 
 
-def _through(operations: list[str], *, from_loss: bool = False) -> str:
+def _through(error: Error) -> str:
     """Operations in the order of the way back, as words to follow "the way back"."""
-    first, last = operations[0], operations[-1]
-    if len(operations) > _MOST_OPERATIONS:
-        return f"from {'the loss' if from_loss else first} to {last}"
-    start = "from the loss through" if from_loss else "through"
-    return f"{start} {first}" + (f" or {last}" if len(operations) > 1 else "")
+    stray, common = error.strays[0], error.common
+    if len(common) > _MOST_OPERATIONS:
+        return f"from {common[0] if stray.known else 'the loss'} to {stray.own}"
+    start = "through" if stray.known else "from the loss through"
+    return f"{start} {' or '.join(common)}"
 
 
 def _harmless(judgement: Judgement, unmatched: list[str]) -> Iterator[Finding]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,19 @@ import numpy as np
 from tricheck.diagnosis.deltas.likeness import Likeness, Ruler
 from tricheck.diagnosis.deltas.matching import Array, Shown
 from tricheck.diagnosis.deltas.way import Mark, upstream
+from tricheck.diagnosis.mistakes.mistake import after, times
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Edit, Step
 
 _SAME = 1e-6
 
+Marked = Mapping[Mark, Shown]
+
 
 @dataclass(frozen=True)
-class Judgement:
-    """What is known of the shown gradients, all in the order of the way back.
+class Sorted:
+    """Shown gradients by what they are, each in the order of the way back.
 
     Attributes
     ----------
@@ -33,131 +36,168 @@ class Judgement:
         they are a multiple of it.
     harmless : list of Mark
         Others than their names say, though right gradients have come of them.
+    """
+
+    right: dict[Mark, float]
+    wrong: dict[Mark, float | None]
+    harmless: list[Mark]
+
+
+@dataclass(frozen=True)
+class Judgement(Sorted):
+    """What follows from what.
+
+    Attributes
+    ----------
     strays : list of Mark
         Wrong ones, and wrong parameters, that do not follow from those shown downstream of them.
     settled : set of Step
-        Steps to which the right gradient has come, given what is shown, for the gradient of a
-        parameter that they read follows from it.
+        Steps to which the right gradient has come, given what is shown downstream: the gradient of
+        a parameter that they read follows from it.
     """
 
-    right: Mapping[Mark, float]
-    wrong: Mapping[Mark, float | None]
-    harmless: list[Mark]
     strays: list[Mark]
     settled: set[Step]
 
 
-def judge(
-    study: Study,
-    ruler: Ruler,
-    shown: Sequence[Shown],
-    backprop: FloatArray,
-    blamed: AbstractSet[str],
-) -> Judgement:
-    """Judge shown gradients by the right ones, and by the parameters' gradients that came of them.
+@dataclass(frozen=True)
+class Judge:
+    """Judges shown gradients by the right ones, and by the parameters' that have come of them.
 
-    Parameters
+    Attributes
     ----------
     study : Study
     ruler : Ruler
-    shown : sequence of Shown
     backprop : ndarray, shape (size,)
-    blamed : set of str
+    blamed : frozenset of str
         Parameters whose backprop is wrong.
     """
-    order = {step: number for number, step in enumerate(study.steps)}
-    by_mark = {
-        Mark(s.name, s.step.outs[0], s.step): s
-        for s in sorted(shown, key=lambda s: order[s.step], reverse=True)
-    }
-    parameters = _parameters(study)
-    depends = upstream(study, [*by_mark, *parameters])
-    blocks = _likeness(study, ruler, backprop, study.gradient())
-    faulty = {mark for mark in parameters if mark.name in blamed and blocks[mark.name].apart}
-    sound = {mark for mark in parameters if mark.name not in blamed and blocks[mark.name].right}
-    sound |= {mark for mark in by_mark if by_mark[mark].likeness.right}
 
-    right: dict[Mark, float] = {}
-    wrong: dict[Mark, float | None] = {}
-    harmless: list[Mark] = []
-    scales: dict[Mark, float] = {}
-    scale = 1.0
-    for mark in by_mark:
-        likeness = by_mark[mark].likeness
-        factor = likeness.factor
-        mended, spoiled = depends[mark] & sound, depends[mark] & faulty
-        if factor is not None and (mended or likeness.right or _same(factor, scale)):
-            right[mark] = scale = factor
-        elif factor is not None:
-            if any(_same(factor, blocks[m.name].factor) for m in spoiled):
-                wrong[mark] = factor / scale
-        elif likeness.apart and mended:
-            harmless.append(mark)
-        elif likeness.apart and spoiled:
-            wrong[mark] = None
-        scales[mark] = scale
-    placed = {m: by_mark[m].array / scales[m] for m in (*right, *wrong) if by_mark[m].placed}
-    came, made = _carried_on(study, placed)
-    ends = _likeness(study, ruler, backprop, made)
-    lost = {mark for other in wrong if other not in placed for mark in depends[other]}
+    study: Study
+    ruler: Ruler
+    backprop: FloatArray
+    blamed: frozenset[str]
 
-    def follows(mark: Mark) -> bool:
-        if mark.step is None:
-            return not ends[mark.name].apart
-        if mark not in placed or mark.step not in came:
-            return False
-        value = np.asarray(mark.step.value)
-        return not ruler.compare(placed[mark], np.asarray(came[mark.step]), value).apart
+    def judge(self, shown: Sequence[Shown]) -> Judgement:
+        """Judge gradients that are shown."""
+        order = {step: number for number, step in enumerate(self.study.steps)}
+        marks = {
+            Mark(s.name, s.step.outs[0], s.step): s
+            for s in sorted(shown, key=lambda s: order[s.step], reverse=True)
+        }
+        depends = upstream(self.study, [*marks, *self._parameters])
+        found = self._sort(marks, depends)
+        placed, unit = {}, 1.0
+        for mark, one in marks.items():
+            unit = found.right.get(mark, unit)
+            if one.placed and (mark in found.right or mark in found.wrong):
+                placed[mark] = one.array / unit
+        came, made = self._carried_on(placed)
+        blocks = self._likeness(made)
+        lost = {m for other in found.wrong if other not in placed for m in depends[other]}
 
-    strays = [m for m in (*wrong, *parameters) if m in wrong or m in faulty]
-    strays = [mark for mark in strays if mark not in lost and not follows(mark)]
-    following = {mark.storage for mark in parameters if ends[mark.name].right}
-    settled = {s for s in study.steps if any(place.storage in following for place in s.places)}
-    return Judgement(right, wrong, harmless, strays, settled)
+        def strays(mark: Mark) -> bool:
+            if mark.step is None:
+                return blocks[mark.name].apart
+            value = np.asarray(mark.step.value)
+            return mark not in placed or self.ruler.compare(placed[mark], came[mark], value).apart
 
-
-def _parameters(study: Study) -> list[Mark]:
-    """The parameters, the one that is used last first."""
-    last = {place.storage: n for n, step in enumerate(study.steps) for place in step.places}
-    names = [leaf.name for leaf in study.parameters.leaves]
-    marks = [Mark(name, root, None) for name, root in zip(names, study.roots, strict=True)]
-    return sorted(marks, key=lambda mark: -last.get(mark.storage, 0))
-
-
-def _likeness(
-    study: Study, ruler: Ruler, backprop: FloatArray, right: FloatArray
-) -> dict[str, Likeness]:
-    """What each parameter's backprop is beside another gradient of it."""
-    return {
-        leaf.name: ruler.compare(
-            backprop[leaf.place], right[leaf.place], np.ones(leaf.stop - leaf.start)
+        suspects = [m for m in (*found.wrong, *self._faulty) if m not in lost]
+        following = {mark.storage for mark in self._parameters if blocks[mark.name].right}
+        settled = {s for s in self.study.steps if any(p.storage in following for p in s.places)}
+        return Judgement(
+            found.right, found.wrong, found.harmless, list(filter(strays, suspects)), settled
         )
-        for leaf in study.parameters.leaves
-    }
+
+    @cached_property
+    def _right(self) -> FloatArray:
+        return self.study.gradient()
+
+    @cached_property
+    def _parameters(self) -> list[Mark]:
+        """The parameters, the one that is used last first."""
+        steps = self.study.steps
+        last = {place.storage: n for n, step in enumerate(steps) for place in step.places}
+        leaves = zip(self.study.parameters.leaves, self.study.roots, strict=True)
+        marks = [Mark(leaf.name, root, None) for leaf, root in leaves]
+        return sorted(marks, key=lambda mark: -last.get(mark.storage, 0))
+
+    @cached_property
+    def _faulty(self) -> list[Mark]:
+        blocks = self._likeness(self._right)
+        return [m for m in self._parameters if m.name in self.blamed and blocks[m.name].apart]
+
+    def _likeness(self, right: FloatArray) -> dict[str, Likeness]:
+        """What each parameter's backprop is beside another gradient of it."""
+        return {
+            leaf.name: self.ruler.compare(
+                self.backprop[leaf.place], right[leaf.place], np.ones(leaf.stop - leaf.start)
+            )
+            for leaf in self.study.parameters.leaves
+        }
+
+    def _sort(self, marks: Marked, depends: Mapping[Mark, set[Mark]]) -> Sorted:
+        blocks = self._likeness(self._right)
+        sound = {mark for mark in self._parameters if mark.name not in self.blamed}
+        sound = {mark for mark in sound if blocks[mark.name].right}
+        sound |= {mark for mark, one in marks.items() if one.likeness.right}
+        found = Sorted({}, {}, [])
+        unit = 1.0
+        for mark, one in marks.items():
+            factor = one.likeness.factor
+            if factor is not None and (factor == 1.0 or _same(factor, unit)):
+                found.right[mark] = unit = factor
+            elif factor is not None:
+                kept = self._kept_factor(one.step, factor / unit)
+                if kept == 1.0:
+                    found.right[mark] = unit = factor
+                elif kept is not None:
+                    found.wrong[mark] = kept
+            elif one.likeness.apart and depends[mark] & sound:
+                found.harmless.append(mark)
+            elif one.likeness.apart and not depends[mark].isdisjoint(self._faulty):
+                found.wrong[mark] = None
+        return found
+
+    def _kept_factor(self, step: Step, factor: float) -> float | None:
+        """The factor that the parameters still have of an intermediate gradient, 1 or all of it.
+
+        None where they tell neither.
+        """
+        part = self._right - self.study.gradient({step: after(times(0.0))})
+        for kept in (1.0, factor):
+            expected = self._right + (kept - 1.0) * part
+            for leaf in self.study.parameters.leaves:
+                size = float(np.max(np.abs(self._right[leaf.place])))
+                telling = np.abs((factor - 1.0) * part[leaf.place]) > self.ruler.far * size
+                apart = np.abs(self.backprop - expected)[leaf.place]
+                if np.any(telling & (apart <= self.ruler.close * max(1.0, abs(kept)) * size)):
+                    return kept
+        return None
+
+    def _carried_on(self, placed: Mapping[Mark, Array]) -> tuple[dict[Mark, Any], FloatArray]:
+        """Go back rightly, but from every shown gradient with what is shown.
+
+        Returns
+        -------
+        came : dict of Mark to ndarray
+            What comes to where one is shown.
+        made : ndarray, shape (size,)
+            What comes to the parameters.
+        """
+        came: dict[Step, Any] = {}
+
+        def taking(array: Array) -> Edit:
+            def edit(gradient: Any, step: Step, right: Any) -> Any:
+                came[step] = gradient
+                return right(array)
+
+            return edit
+
+        edits = {m.step: taking(array) for m, array in placed.items() if m.step is not None}
+        made = self.study.gradient(edits)
+        return {m: np.asarray(came[m.step]) for m in placed if m.step in came}, made
 
 
-def _carried_on(study: Study, placed: Mapping[Mark, Array]) -> tuple[dict[Step, Any], FloatArray]:
-    """Go back rightly, but from every shown gradient with what is shown.
-
-    Returns
-    -------
-    came : dict of Step to ndarray
-        What comes to where one is shown.
-    made : ndarray, shape (size,)
-        What comes to the parameters.
-    """
-    came: dict[Step, Any] = {}
-
-    def taking(array: Array) -> Edit:
-        def edit(gradient: Any, step: Step, right: Any) -> Any:
-            came[step] = gradient
-            return right(array)
-
-        return edit
-
-    made = study.gradient({m.step: taking(a) for m, a in placed.items() if m.step is not None})
-    return came, made
-
-
-def _same(first: float, second: float | None) -> bool:
-    return second is not None and abs(first - second) <= _SAME * abs(second)
+def _same(first: float, second: float) -> bool:
+    return abs(first - second) <= _SAME * abs(second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
@@ -13,7 +14,12 @@ from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage, Written
 
-_HANDED_ON = (np.add, np.subtract, np.copy)  # which hand back the gradient as it is
+_HANDED_ON = (
+    np.add,
+    np.subtract,
+    np.copy,
+    operator.setitem,
+)  # which hand back the gradient as it is
 
 
 class Mark(NamedTuple):
@@ -108,6 +114,11 @@ def operations(study: Study, mark: Mark, steps: list[Step]) -> list[Site]:
         site = Site((step,), way[: _common(own[:-1], way[:-1]) + 1])
         sites.setdefault(site.words, site)
     return list(sites.values())
+
+
+def words_of(study: Study, step: Step) -> str:
+    """The operation that a step is part of, and where it stands."""
+    return Site((step,), functions(study.spots(step))).words
 
 
 def _function(step: Step) -> object:
