@@ -90,8 +90,9 @@ class Judge:
         placed, unit = {}, 1.0
         for mark, one in marks.items():
             unit = found.right.get(mark, unit)
-            if one.placed and (mark in found.right or mark in found.wrong):
-                placed[mark] = one.array / unit
+            known = mark in found.right or mark in found.wrong
+            if known and one.placed and np.all(np.isfinite(one.array)):
+                placed[mark] = np.asarray(one.array, dtype=np.float64) / unit
         came, made = self._carried_on(placed)
         blocks = self._likeness(made)
         lost = {m for other in found.wrong if other not in placed for m in depends[other]}
@@ -148,7 +149,8 @@ class Judge:
             if factor is not None and (factor == 1.0 or _same(factor, unit)):
                 found.right[mark] = unit = factor
             elif factor is not None:
-                kept = self._kept_factor(one.step, factor / unit)
+                alike = [s.step for s in marks.values() if _same(factor, s.likeness.factor)]
+                kept = self._kept_factor(alike, factor / unit)
                 if kept == 1.0:
                     found.right[mark] = unit = factor
                 elif kept is not None:
@@ -159,12 +161,12 @@ class Judge:
                 found.wrong[mark] = None
         return found
 
-    def _kept_factor(self, step: Step, factor: float) -> float | None:
-        """The factor that the parameters still have of an intermediate gradient, 1 or all of it.
+    def _kept_factor(self, steps: list[Step], factor: float) -> float | None:
+        """The factor that the parameters still have of intermediate gradients, 1 or all of it.
 
         None where they tell neither.
         """
-        part = self._right - self.study.gradient({step: after(times(0.0))})
+        part = self._right - self.study.gradient(dict.fromkeys(steps, after(times(0.0))))
         for kept in (1.0, factor):
             expected = self._right + (kept - 1.0) * part
             for leaf in self.study.parameters.leaves:
@@ -199,5 +201,5 @@ class Judge:
         return {m: np.asarray(came[m.step]) for m in placed if m.step in came}, made
 
 
-def _same(first: float, second: float) -> bool:
-    return abs(first - second) <= _SAME * abs(second)
+def _same(first: float, second: float | None) -> bool:
+    return second is not None and abs(first - second) <= _SAME * abs(second)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.diagnosis.deltas.likeness import Likeness, Ruler
-from tricheck.diagnosis.deltas.spelling import Reading, number_before, readings
+from tricheck.diagnosis.deltas.spelling import Reading, last_word, number_before, readings
 from tricheck.diagnosis.deltas.variables import layers, results, variables
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step
@@ -116,15 +116,14 @@ class Matcher:
         unmatched: list[str] = []
         for series, said in self._gathered(shown):
             placed = self._along(series, said) if said is not None else []
-            if not placed:
-                placed = [s for pair in zip(*series[:2], strict=True) if (s := self._equal(*pair))]
-                known = {s.name for s in placed}
-                unmatched += [
-                    name
-                    for name, array in zip(*series[:2], strict=True)
-                    if name not in known and not self._is_forward(array)
-                ]
-            found += placed
+            if placed:
+                found += [shown for shown in placed if not self._is_that_variable(shown)]
+                continue
+            for name, array in zip(series.names, series.arrays, strict=True):
+                if equal := self._equal(name, array):
+                    found.append(equal)
+                elif not self._is_forward(array):
+                    unmatched.append(name)
         return found, unmatched
 
     # --- names ---
@@ -188,7 +187,7 @@ class Matcher:
             ways = [way for way in ways if _fit(way) == best]
             alike = {tuple(s.name for s in way if s.likeness.right) for way in ways}
             return ways[-1] if len(alike) == 1 else []
-        if series.numbers is None:  # reversed or not, none of it is right
+        if series.numbers is None and len(ways) > 1:  # reversed or not, none of it is right
             apart = all(s.likeness.apart for way in ways for s in way)
             name = series.names[0].rpartition("[")[0]
             return (
@@ -222,19 +221,28 @@ class Matcher:
         """The last step whose right gradient an array is."""
         if array.size < 2 or np.all(array == array.flat[0]):
             return None  # such numbers are anywhere
-        for step in reversed(self._results):
-            if np.shape(step.value) == array.shape:
-                likeness = self._likeness(array, step)
-                if likeness.right:
-                    return Shown(name, array, step, likeness)
+        came = (np.asarray(self._came[step]) for step in reversed(self._results))
+        for step, right in zip(reversed(self._results), came, strict=True):
+            if self._alike(array, right):
+                return Shown(name, array, step, Likeness(1.0, False))
         return None
 
-    def _is_forward(self, array: Array) -> bool:
-        values = (np.asarray(step.value) for step in self._results)
-        return any(
-            value.shape == array.shape and self._ruler.compare(array, value, value).right
-            for value in values
+    def _is_that_variable(self, shown: Shown) -> bool:
+        """Whether it is no gradient at all, but a forward value of this very name."""
+        own = chain(*self._variables.get(last_word(shown.name), []))
+        return not shown.likeness.right and any(
+            self._alike(shown.array, np.asarray(step.value)) for step in own
         )
+
+    def _is_forward(self, array: Array) -> bool:
+        return any(self._alike(array, np.asarray(step.value)) for step in self._results)
+
+    def _alike(self, array: Array, other: Array) -> bool:
+        if array.shape != other.shape or not array.size:
+            return False
+        peak = int(np.argmax(np.abs(array)))  # most others differ there
+        near = abs(other.flat[peak] - array.flat[peak]) <= self._ruler.far * abs(array.flat[peak])
+        return bool(near) and self._ruler.compare(array, other, other).right
 
 
 def _series(name: str, value: Any, said: Said | None) -> Series:

@@ -31,7 +31,8 @@ def results(study: Study) -> list[Step]:
     """
     last: dict[tuple[int, Spots], Step] = {}
     for step, came in reversed(study.came.items()):  # found on the way back
-        if step.note is not None and not isinstance(came, list) and not isinstance(step, Written):
+        several = isinstance(came, list) or np.iscomplexobj(came)
+        if step.note is not None and not several and not isinstance(step, Written):
             last[step.note.call, study.spots(step)] = step
     return list(last.values())
 
