@@ -17,6 +17,7 @@ from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
 from tricheck.diagnosis.blind_spots import blind_spots
+from tricheck.diagnosis.deltas import findings as deltas
 from tricheck.diagnosis.mistakes.findings import kept_run
 from tricheck.displace import displaced, displaced_arguments
 from tricheck.errors import ModelError
@@ -284,6 +285,7 @@ def _findings(
         del backprop_blamed[str(name)]  # its cause is among the notes
     findings = [
         *backprop_diagnosis.diagnose(evidence, backprop_blamed, calls, kept),
+        *deltas.diagnose(evidence, verdicts, kept),
         *backprop_diagnosis.accepted_by_rtol(evidence),
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),

@@ -6,13 +6,13 @@ check can go on, on copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from tricheck.calls import Calls, read_loss, same_arrays
+from tricheck.calls import Calls, private_copy, read_loss, same_arrays
 from tricheck.errors import ModelError
 from tricheck.location import user_line
 from tricheck.parameters import FloatArray, ShapeError
@@ -38,6 +38,8 @@ class Point:
         Backprop's first and second answer; NaN where the shape is wrong.
     stateful : bool
         Whether calling the gradient changes the loss.
+    intermediates : mapping of str to object
+        The intermediate gradients that backprop's first answer has shown.
     """
 
     loss: np.floating[Any]
@@ -48,6 +50,7 @@ class Point:
     shape_errors: list[ShapeError]
     stateful: bool
     findings: list[Finding]
+    intermediates: Mapping[str, Any]
 
 
 def refuse_bad_seed(seed: Any) -> None:
@@ -68,9 +71,9 @@ def inspect(calls: Calls) -> Point:
     findings: list[Finding] = []
     loss = _loss_at_point(calls, findings)
     repeats = [_loss_at_point(calls, findings)]
-    gradient, shape_errors, eps = _gradient_at_point(calls, findings)
+    gradient, shape_errors, eps, intermediates = _gradient_at_point(calls, findings)
     repeats.append(_loss_at_point(calls, findings))
-    second_gradient, _, _ = _gradient_at_point(calls, findings)
+    second_gradient, *_ = _gradient_at_point(calls, findings)
     repeats.append(_loss_at_point(calls, findings))
     changed = any(_differ(loss, other) for other in repeats)
     spread = repeated_spread(calls) if changed else 0.0
@@ -88,6 +91,7 @@ def inspect(calls: Calls) -> Point:
         shape_errors,
         changed and not spread,
         _distinct(findings),
+        intermediates,
     )
 
 
@@ -119,7 +123,7 @@ def _loss_at_point(calls: Calls, findings: list[Finding]) -> np.floating[Any]:
 
 def _gradient_at_point(
     calls: Calls, findings: list[Finding]
-) -> tuple[FloatArray, list[ShapeError], FloatArray]:
+) -> tuple[FloatArray, list[ShapeError], FloatArray, Mapping[str, Any]]:
     answer = _watched(calls, "gradient", calls.raw_gradient, findings)
     parameters = calls.parameters
     values, shape_errors = parameters.read_gradient(answer)
@@ -127,7 +131,8 @@ def _gradient_at_point(
     for leaf, block in zip(parameters.leaves, parameters.blocks(answer, "gradient"), strict=True):
         floating = [d for d in (leaf.dtype, block.dtype) if d.kind == "f"]
         eps[leaf.place] = max(float(np.finfo(dtype).eps) for dtype in floating)
-    return values, shape_errors, eps
+    intermediates = private_copy(dict(parameters.split(answer)[1]))  # later calls may write there
+    return values, shape_errors, eps, intermediates
 
 
 def _watched(

@@ -139,7 +139,7 @@ class Parameters:
         Parameters
         ----------
         gradient : same structure as the parameters
-            What the user's function returned.
+            What the user's function returned; intermediate gradients beside it are left out.
         origin : str
             The function's name in messages.
 
@@ -154,7 +154,7 @@ class Parameters:
         ModelError
             When a parameter is missing or unknown, or a block is not made of floats.
         """
-        blocks = _match(self.template, gradient, "", origin)
+        blocks = _match(self.template, self.split(gradient)[0], "", origin)
         values = np.full(self.size, np.nan, dtype=self.values.dtype)
         shape_errors = []
         for leaf, value in zip(self.leaves, blocks, strict=True):
@@ -167,7 +167,15 @@ class Parameters:
 
     def blocks(self, gradient: Any, origin: str) -> list[npt.NDArray[Any]]:
         """The gradient's arrays in the order of the leaves, as the user made them."""
-        return [np.asarray(value) for value in _match(self.template, gradient, "", origin)]
+        structure = self.split(gradient)[0]
+        return [np.asarray(value) for value in _match(self.template, structure, "", origin)]
+
+    def split(self, answer: Any) -> tuple[Any, Mapping[str, Any]]:
+        """A gradient, and the intermediate gradients by name that may come beside it."""
+        params = self.template
+        if isinstance(params, list | tuple) and len(params) == 2 and isinstance(params[1], Mapping):
+            return answer, {}  # that dict is the gradient of the second entry
+        return split(answer)
 
     def locate(self, position: int) -> tuple[Leaf, Index]:
         """The leaf and index tuple of a position in the flat vector."""
@@ -218,6 +226,23 @@ class Parameters:
                 name, index = before, tuple(int(part) for part in inside.split(","))
         self.position(name, index)
         return name, index
+
+
+def split(answer: Any) -> tuple[Any, Mapping[str, Any]]:
+    """What a backward pass returns, and the intermediate gradients that may come beside it.
+
+    Examples
+    --------
+    >>> split(("gradient", {"dz1": 0.5}))
+    ('gradient', {'dz1': 0.5})
+    >>> split(("first", "second"))
+    (('first', 'second'), {})
+    """
+    match answer:
+        case (gradient, Mapping() as beside) if type(answer) is tuple:
+            if all(isinstance(name, str) for name in beside):
+                return gradient, beside
+    return answer, {}
 
 
 # --- containers ---------------------------------------------------------------------------------

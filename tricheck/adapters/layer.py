@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tricheck.adapters.answers import by_name
+from tricheck.adapters.answers import by_name, with_intermediates
 from tricheck.adapters.linearity import WEIGHTS, departures
+from tricheck.adapters.state import changed_arrays, named_arrays
 from tricheck.adapters.upstream import is_integer, upstream
-from tricheck.calls import Calls
+from tricheck.calls import Calls, private_copy
 from tricheck.contract import refuse_bad_seed
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence
 from tricheck.location import user_line
 from tricheck.model import Function, Model
 from tricheck.outside import named_values
-from tricheck.parameters import FloatArray
+from tricheck.parameters import FloatArray, split
 from tricheck.vocabulary import Cause, Finding, Severity
 
 
@@ -55,6 +56,11 @@ class Run(NamedTuple):
     several: bool
     saved: tuple[Any, ...]
 
+    @property
+    def cache(self) -> Mapping[str, Any]:
+        """What backward may leave arrays in; empty where the cache is no dict."""
+        return next((saved for saved in self.saved if isinstance(saved, Mapping)), {})
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -88,20 +94,26 @@ class Layer:
         terms = (np.sum(out * dout) for out, dout in zip(run.outputs, douts, strict=True))
         return sum(terms) if run.several else next(terms)
 
-    def gradient(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> dict[str, Any]:
-        """The gradients by input name, from a backward pass with a fresh forward pass's cache."""
+    def gradient(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> Any:
+        """The gradients by input name, from a backward pass with a fresh forward pass's cache.
+
+        Beside them, if there are any, the arrays that come with them or are left in the cache.
+        """
         run = self.run(params, *args, **fixed)
         if not _takes(self.backward, 1 + len(run.saved)):
             raise ModelError(_cannot_be_called(self, len(args)))
         douts = upstream(run.outputs, self.weights, self.seed)
-        answer = self.backward(tuple(douts) if run.several else douts[0], *run.saved)
+        before = private_copy(named_arrays(run.cache))
+        answer, beside = split(self.backward(tuple(douts) if run.several else douts[0], *run.saved))
+        left = changed_arrays(run.cache, before)
         grown = by_name(answer, self._answered(answer), "backward", "inputs")
         # None claims that the output does not depend on the input, which is checked as a zero.
-        return {
+        gradients = {
             name: np.zeros_like(params[name]) if block is None else block
             for name, block in grown.items()
             if name in self.floating or name not in self.names
         }
+        return with_intermediates(gradients, {**left, **beside})
 
     def run(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> Run:
         """A forward pass.

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.adapters.answers import by_name
+from tricheck.adapters.answers import by_name, with_intermediates
 from tricheck.adapters.paths import Path
-from tricheck.adapters.state import Place, kept, places
+from tricheck.adapters.state import Place, changed_arrays, kept, named_arrays, places
 from tricheck.calls import Calls, private_copy, same_arrays
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence
 from tricheck.model import Function, Model
 from tricheck.outside import named_values
+from tricheck.parameters import split
 from tricheck.vocabulary import Finding
 
 _ELSEWHERE = 2  # random points at which a loss that uses the object has other values
@@ -106,7 +107,8 @@ class Subject:
     def gradient(self, params: dict[str, Any], /, *args: Any) -> dict[str, Any]:
         """The hand-written gradient with these parameters, by name."""
         with self.at_work() as working:
-            return working.gradient(private_copy(params), *args)
+            gradients: dict[str, Any] = split(working.gradient(private_copy(params), *args))[0]
+            return gradients
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,26 @@ class Working:
         """The loss with these parameters."""
         return self._call(self.subject.loss_of, params, args)
 
-    def gradient(self, params: dict[str, Any], /, *args: Any) -> dict[str, Any]:
-        """The hand-written gradient with these parameters, by name."""
-        answer = self._call(self.subject.gradient_of, params, args)
+    def gradient(self, params: dict[str, Any], /, *args: Any) -> Any:
+        """The hand-written gradient with these parameters, by name.
+
+        Beside it, if there are any, the arrays that come with it or are left on the object.
+        """
+        left: dict[str, Any] = {}
+
+        def gradient_of(obj: Any, *args: Any) -> Any:
+            before = private_copy(named_arrays(obj))
+            answer = self.subject.gradient_of(obj, *args)
+            left.update(changed_arrays(obj, before))
+            return answer
+
+        answer, beside = split(self._call(gradient_of, params, args))
         names = [path.text for path in self.subject.paths]
         if not isinstance(answer, Mapping):
-            return by_name(answer, names, "gradient", "parameters")
-        return {_full_name(key, self.subject.paths): block for key, block in answer.items()}
+            answer = by_name(answer, names, "gradient", "parameters")
+        return with_intermediates(
+            {_full_name(key, self.subject.paths): answer[key] for key in answer}, {**left, **beside}
+        )
 
     def _call(self, function: Function, params: dict[str, Any], args: Any) -> Any:
         obj, paths = self.subject.obj, self.subject.paths

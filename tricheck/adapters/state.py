@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.adapters.paths import Attribute, Item, Step
+from tricheck.calls import same_arrays
 
 _OPAQUE = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 
@@ -34,6 +35,52 @@ def places(obj: Any, values: Mapping[str, Any]) -> dict[str, list[Place]]:
             if id(child) in names and not isinstance(holder, tuple):
                 found[names[id(child)]].append((holder, step))
     return found
+
+
+def named_arrays(holder: Any) -> dict[str, Any]:
+    """Arrays of floats, and lists of them, that can be reached from an object, by their place.
+
+    Examples
+    --------
+    >>> list(named_arrays({"dz": np.ones(2), "layers": [{"dz": np.zeros(1)}], "n": 3}))
+    ['dz', "layers[0]['dz']"]
+    """
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+
+    def search(name: str, value: Any) -> None:
+        if _is_array(value) or (isinstance(value, list | tuple) and _are_arrays(value)):
+            found[name] = value
+        elif _is_holder(value) and id(value) not in seen:
+            seen.add(id(value))
+            for step, child in _children(value):
+                search(_joined(name, step), child)
+
+    search("", holder)
+    return found
+
+
+def changed_arrays(holder: Any, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `named_arrays` that are new or hold other numbers than a copy made before."""
+    return {
+        name: value
+        for name, value in named_arrays(holder).items()
+        if name not in before or not same_arrays(before[name], value)
+    }
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _are_arrays(values: Sequence[Any]) -> bool:
+    return bool(values) and all(map(_is_array, values))
+
+
+def _joined(name: str, step: Step) -> str:
+    if not name:
+        return str(step.key)
+    return f"{name}.{step.key}" if isinstance(step, Attribute) else f"{name}[{step.key!r}]"
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Intermediate gradients that a backward pass shows, beside the right ones."""
