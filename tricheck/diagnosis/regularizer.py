@@ -22,6 +22,7 @@ from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
 
 _SHOWN = 2  # readings that a message lists
+_CANCELLED = 100.0  # times the error that is left
 
 
 def regularizer(block: Block, around: Surroundings) -> Iterator[Explanation]:
@@ -43,7 +44,10 @@ def _decayed(
         return
     both = both.widened(max(1.0, abs(float(both.coefficients[0]))))
     by_factor, by_decay = np.abs(both.coefficients - [1.0, 0.0]) > both.errors
-    if by_factor and by_decay and both.holds(block, block.backprop):
+    # Two large changes that nearly cancel are no mistake that anybody makes.
+    changed = abs(float(both.coefficients[0]) - 1.0)
+    cancels = changed > _CANCELLED * block.relative_error
+    if by_factor and by_decay and not cancels and both.holds(block, block.backprop):
         yield from _two_terms(block, around, both, symbol)
 
 
