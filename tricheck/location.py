@@ -72,7 +72,7 @@ class Spot:
     @property
     def expression(self) -> str | None:
         """The operation's own source text; None where there is no source."""
-        position = next(islice(self.code.co_positions(), self.offset // 2, None), None)
+        position = _position(self.code, self.offset)
         if position is None or None in position:
             return None
         first, last, start, stop = position
@@ -86,6 +86,12 @@ class Spot:
         encoded[-1] = encoded[-1][:stop]
         encoded[0] = encoded[0][start:]
         return " ".join(b" ".join(encoded).decode().split())
+
+
+@lru_cache(maxsize=4096)
+def _position(code: CodeType, offset: int) -> tuple[int | None, ...] | None:
+    """Lines and columns of an instruction."""
+    return next(islice(code.co_positions(), offset // 2, None), None)
 
 
 def calling_spots() -> tuple[Spot, ...]:
