@@ -7,12 +7,13 @@ point, to a gradient that the run could not have told from the right one, and wo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from tricheck.comparison import BoolArray
+from tricheck.diagnosis import hidden
 from tricheck.diagnosis.elsewhere import Elsewhere, Way, axes_in_words
 from tricheck.diagnosis.mistakes import paths
 from tricheck.diagnosis.mistakes.activations import activations
@@ -23,7 +24,7 @@ from tricheck.diagnosis.sizes import coinciding, single
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Gathered
+from tricheck.tracing.tape import Gathered, Step
 from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Cause, Verdict
 
@@ -91,7 +92,7 @@ class _Look:
                 yield BlindSpot(
                     "vanishing-gradient",
                     "The gradient vanishes at this point, or is too small for the loss to show, "
-                    f"and with it any error that scales with it{self._dead(leaf)}: {advice}.",
+                    f"and so does any error that scales with it{self._dead(leaf)}: {advice}.",
                     leaf.name,
                     [Cause.SCALE, Cause.SIGN, Cause.UPSTREAM, Cause.ACTIVATION_DERIVATIVE],
                     self._remedy(way),
@@ -117,7 +118,7 @@ class _Look:
             seen = self._seen[leaf.place]
             if not np.isfinite(seen).any():
                 continue
-            if not np.any(self._evidence.parameters.values[leaf.place]) and not self._is_bias(leaf):
+            if leaf.name in self._zero:
                 yield BlindSpot(
                     "zero-weights",
                     "All entries are 0, where a forgotten regularization term is 0 as well: "
@@ -139,9 +140,13 @@ class _Look:
                         self._remedy(way),
                     )
 
-    def _is_bias(self, leaf: Leaf) -> bool:
-        """Whether it has fewer axes than others: biases start at 0, and are seldom regularized."""
-        return any(len(o.shape) > len(leaf.shape) for o in self._evidence.parameters.leaves)
+    @cached_property
+    def _zero(self) -> set[str]:
+        """Weights of 0. Biases have fewer axes, start at 0, and are seldom regularized."""
+        parameters = self._evidence.parameters
+        axes = max(len(leaf.shape) for leaf in parameters.leaves)
+        weights = (leaf for leaf in parameters.leaves if len(leaf.shape) == axes)
+        return {leaf.name for leaf in weights if not np.any(parameters.values[leaf.place])}
 
     def _first(self, shows: Callable[[Study], bool]) -> Way | None:
         """The least change that makes something show."""
@@ -160,10 +165,20 @@ class _Look:
                     "point hides.",
                 )
             return
-        yield from self._unseen(unseen(self._study, self._seen, self._elsewhere))
+        found = unseen(self._study, self._seen, self._elsewhere)
+        if (output := _summed_output(self._study)) is not None:
+            yield BlindSpot(
+                "upstream-of-one",
+                "The outputs are just summed, so a backward pass that drops the gradient coming "
+                "back to them, all 1, would pass: sum them times numbers of both signs.",
+                hides=[Cause.UPSTREAM],
+                remedy=Way.INPUTS,
+            )
+            later = set(self._study.steps[self._study.steps.index(output) + 1 :])
+            found = [one for one in found if not later.intersection(one.trial.site.steps)]
+        yield from self._unseen(found)
         yield from self._sizes(self._study)
         yield from _unrepeated(self._study)
-        yield from _unit_upstream(self._study)
         if self._elsewhere.cut:
             yield BlindSpot(
                 "not-looked-for",
@@ -172,20 +187,23 @@ class _Look:
             )
 
     def _unseen(self, found: list[Unseen]) -> Iterator[BlindSpot]:
-        """One spot for all mistakes at one place; one for all code that is not run."""
-        groups: dict[Any, list[Unseen]] = {}
-        untaken = {one.way for one in found if one.trial.kind is Kind.BRANCH}
-        for one in found:
-            if one.trial.kind is Kind.OTHER_ARRAY and one.way in untaken:
-                continue  # what an idle function returns equals what it takes
-            place = one.trial.kind if one.trial.kind is Kind.NOT_RUN else one.trial.site.spot
-            groups.setdefault((place, one.way), []).append(one)
-        for (_, way), group in groups.items():
-            told = min(group, key=lambda one: list(Kind).index(one.trial.kind)).trial
+        """One spot for all mistakes at one place, and for all of a kind that have one reason."""
+        groups: dict[Any, list[Trial]] = {}
+        idle = {way for trial, way in found if trial.kind in (Kind.BRANCH, Kind.FACTOR)}
+        for trial, way in found:
+            if trial.kind is Kind.OTHER_ARRAY and way in idle:
+                continue  # what an idle operation returns equals what it takes
+            if trial.parameters <= self._zero:
+                continue
+            together = way is Way.SIZES or trial.kind in (Kind.NOT_RUN, Kind.OTHER_ARRAY)
+            place = trial.kind if together else trial.site.spot
+            groups.setdefault((way, place), []).append(trial)
+        for (way, _), group in groups.items():
+            told = min(group, key=lambda trial: trial.telling)
             yield BlindSpot(
-                _NAMES[told.kind],
-                f"{_words(told)}: {self._advice(way)}.",
-                hides=_HIDES[told.kind],
+                "size-one-axis" if way is Way.SIZES else hidden.NAMES[told.kind],
+                f"{hidden.words(told)}: {self._advice(way)}.",
+                hides=hidden.CAUSES[told.kind],
                 remedy=self._remedy(way),
             )
 
@@ -194,29 +212,26 @@ class _Look:
         if (where := single(study, self._elsewhere)) is not None:
             yield BlindSpot(
                 "size-one-axis",
-                f"{where} a single entry, so its mean is its sum and a wrong factor of that size "
-                "would pass: use two or more.",
+                f"There is one entry along {where}, so a mean over it is a sum, and a wrong factor "
+                "of that size would pass: use two or more.",
                 hides=[Cause.SCALE, Cause.BIAS_REDUCTION],
                 remedy=Way.SIZES,
             )
         for where, size in coinciding(study, self._elsewhere):
             yield BlindSpot(
                 "coinciding-sizes",
-                f"The loss divides by a size of {size}, which is that of {where}: the wrong one "
-                "would pass. Use sizes that differ.",
+                f"The loss divides by a size of {size}, which is that of {where}: dividing by the "
+                "wrong one would pass. Use sizes that differ.",
                 hides=[Cause.SCALE],
                 remedy=Way.SIZES,
             )
 
     # --- what to do ---
 
-    def _single(self) -> str:
-        """The axes of one that the inputs have, in words."""
-        return axes_in_words(self._elsewhere.shapes, lambda _, size: size == 1) or "axes of size 1"
-
     def _advice(self, way: Way) -> str:
         if way is Way.SIZES:
-            return f"use two or more entries along {self._single()}"
+            single = axes_in_words(self._elsewhere.shapes, lambda _, size: size == 1)
+            return f"use two or more entries along {single or 'axes of size 1'}"
         if way is Way.PARAMETERS and not self._displaced:
             return "check at a displaced point"
         return "use other inputs, of both signs"
@@ -225,47 +240,6 @@ class _Look:
         if way is Way.PARAMETERS:
             return "inputs" if self._displaced else "displace"
         return way or ""
-
-
-_NAMES = {
-    Kind.NOT_RUN: "untaken-branch",
-    Kind.BRANCH: "untaken-branch",
-    Kind.TRANSPOSE: "symmetric-weights",
-    Kind.PATH: "hidden-path",
-    Kind.FACTOR: "hidden-factor",
-    Kind.OTHER_ARRAY: "equal-arrays",
-}
-_HIDES = {
-    Kind.NOT_RUN: [Cause.UPSTREAM, Cause.ACTIVATION_DERIVATIVE],
-    Kind.BRANCH: [Cause.ACTIVATION_DERIVATIVE, Cause.SIGN, Cause.ENTRIES],
-    Kind.TRANSPOSE: [Cause.UPSTREAM],
-    Kind.PATH: [Cause.UPSTREAM, Cause.REGULARIZER],
-    Kind.FACTOR: [Cause.ACTIVATION_DERIVATIVE, Cause.UPSTREAM],
-    Kind.OTHER_ARRAY: [Cause.CACHED_INPUT],
-}
-
-
-def _words(trial: Trial) -> str:
-    """What could be wrong without being seen."""
-    site = trial.site
-    operand, where = site.operand(trial.position), site.words
-    if trial.kind is Kind.NOT_RUN:
-        return f"The code at {where} is not run at this point, so its derivative is not checked"
-    if trial.kind is Kind.BRANCH:
-        return f"A branch of {where} is not taken at this point, so its derivative is not checked"
-    if trial.kind is Kind.TRANSPOSE:
-        other = site.operand(1 - trial.position)
-        return f"{other} in {where} is symmetric, so going back through it untransposed would pass"
-    if trial.kind is Kind.OTHER_ARRAY and trial.other is not None:
-        other = site.operand(1 - trial.position)
-        return (
-            f"{other} equals {trial.other.words} at this point, so the gradient of {operand} taken "
-            "with that for it would pass"
-        )
-    lost = f"what comes back to {operand} through {where}"
-    if trial.kind is Kind.FACTOR:
-        lost = f"the derivative of {where} in {operand}"
-    return f"Nothing would change here if {lost} were left out"
 
 
 def _has_gradient(leaf: Leaf, run: Study) -> bool:
@@ -301,19 +275,13 @@ def _unrepeated(study: Study) -> Iterator[BlindSpot]:
             )
 
 
-def _unit_upstream(study: Study) -> Iterator[BlindSpot]:
-    """Whether the outputs of a linear layer are just summed up."""
+def _summed_output(study: Study) -> Step | None:
+    """The last step of a linear layer, where all entries of what it makes are just summed up."""
     used = [s for s in study.steps if any(p.storage in study.roots for p in s.places)]
     came = study.came.get(used[-1]) if used else None
     linear = any(s.note is not None and s.note.function in _PRODUCTS for s in used)
-    if linear and isinstance(came, np.ndarray) and came.size > 1 and np.all(came == 1.0):
-        yield BlindSpot(
-            "upstream-of-one",
-            "The outputs are just summed, so a backward pass that drops the gradient coming back "
-            "to them, all 1, would pass: sum them times numbers of both signs.",
-            hides=[Cause.UPSTREAM],
-            remedy=Way.INPUTS,
-        )
+    ones = isinstance(came, np.ndarray) and came.size > 1 and np.all(came == 1.0)
+    return used[-1] if linear and ones else None
 
 
 _PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner)

@@ -19,6 +19,7 @@ _SHARES = SHARES[:3]
 
 _CHEAP = 4_000_000  # numbers that may be looked through whatever the check itself takes
 _PASSES = 10  # through the run at the point, in a larger model
+_LONGEST = 16  # times as many steps as at the point; a loop may not end elsewhere
 _OF_A_RUN = 4  # passes that a run takes, with the way back
 
 
@@ -48,7 +49,7 @@ class Elsewhere:
     def __init__(self, calls: Calls, here: Study | None) -> None:
         self.cut = False
         self._calls = calls
-        self._here = here
+        self._steps = 0 if here is None else len(here.steps)
         self._work = 0.0 if here is None else _work(here)
         self._left = max(_CHEAP, _PASSES * self._work)
         self._runs: dict[Way, list[Study]] = {}
@@ -78,9 +79,7 @@ class Elsewhere:
         return found
 
     def _made(self, way: Way) -> Iterator[Study]:
-        if self._here is None:
-            return
-        for arguments in self._arguments(way):
+        for arguments in self._arguments(way) if self._steps else ():
             if self.affords(_OF_A_RUN) and (run := self._run(way, arguments)) is not None:
                 yield run
 
@@ -102,7 +101,7 @@ class Elsewhere:
             there = self._displaced(share)
             moved = way is not Way.PARAMETERS
             taken = displaced_arguments(given, _STREAM, share) if moved else given
-            run = study(self._calls, there, taken)
+            run = study(self._calls, there, taken, _LONGEST * self._steps)
             if run is None or np.isfinite(run.end.look(run.end.storage.value)).all():
                 return run
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -15,24 +16,24 @@ from tricheck.tracing.traced import is_traced, plain
 _SUMS = (np.sum, np.mean, np.average)
 _MEANS = (np.mean, np.average)
 _PRODUCTS = (np.matmul, np.dot)
-_MOST_NAMED = 3
+_MOST_NAMED = 2  # axes
 
 
 def single(study: Study, elsewhere: Elsewhere) -> str | None:
-    """What has one entry that the loss sums over, or a gradient on its way back.
+    """Axes of one entry that the loss sums over, or a gradient on its way back.
 
     Returns
     -------
     str or None
-        Like ``axis 0 of X has``.
+        Like ``axis 0 of X``.
     """
     step = next((s for s in study.steps if study.spots(s) and _sums_one(study, s)), None)
     if step is None:
         return None
     where = axes_in_words(elsewhere.shapes, lambda _, size: size == 1)
-    if where and where.count(" of ") < _MOST_NAMED:
-        return f"{where[0].upper()}{where[1:]} {'have' if ' and ' in where else 'has'}"
-    return f"An axis that is summed over at {Site((step,), study.spots(step)).words} has"
+    if 0 < where.count("axis") <= _MOST_NAMED:
+        return where
+    return f"an axis that is summed over at {Site((step,), study.spots(step)).words}"
 
 
 def _sums_one(study: Study, step: Step) -> bool:
@@ -73,36 +74,31 @@ def _reduced(step: Step) -> tuple[int, ...]:
 
 
 def coinciding(study: Study, elsewhere: Elsewhere) -> Iterator[tuple[str, int]]:
-    """Numbers that the loss divides by, of which it cannot be told which axis' size they are.
+    """Sizes that the loss divides by, of which it cannot be told which axis' they are.
 
     Yields
     ------
     str, int
-        Axes that have it, like ``axes 0 and 1 of X``, and the number.
+        Axes that have it, like ``axes 0 and 1 of X``, and the size.
     """
-    for number in sorted({n for step in study.steps for n in _divided_by(step)}):
-        alike = {name: s for name, s in elsewhere.shapes.items() if s.count(number) > 1}
-        if alike:
-            name, shape = next(iter(alike.items()))
-            axes = [str(axis) for axis, size in enumerate(shape) if size == number]
-            yield f"axes {listed(axes)} of {name}", number
+    sizes = {size for shape in elsewhere.shapes.values() for size in shape}
+    for size in sorted({n for step in study.steps for n in _divided_by(step, sizes)}):
+        alike = ((name, s) for name, s in elsewhere.shapes.items() if s.count(size) > 1)
+        for name, shape in islice(alike, 1):
+            axes = [str(axis) for axis, length in enumerate(shape) if length == size]
+            yield f"axes {listed(axes)} of {name}", size
 
 
-def _divided_by(step: Step) -> Iterator[int]:
-    """Counts that a step divides by: of what it averages, or as a number."""
-    if step.note is None:
-        return
-    function = step.note.function
+def _divided_by(step: Step, sizes: set[int]) -> Iterator[int]:
+    """Sizes that a step divides by: of an axis that it averages over, or as a number."""
+    function = step.note.function if step.note is not None else None
     if function in _MEANS:
-        sizes = _reduced(step)
-        if len(sizes) == 1 and sizes[0] > 1:
-            yield sizes[0]
-    elif function in (np.true_divide, np.multiply):
-        for arg in step.note.args:
-            value = plain(arg)
-            if not is_traced(arg) and np.ndim(value) == 0 and value:
-                count = abs(float(value if function is np.true_divide else 1.0 / value))
-                # 2 is that of the square, and 2N the two together
-                yield from (round(c) for c in (count, count / 2) if c > 2 and c == round(c))
-                if count == 4.0:
-                    yield 2
+        reduced = _reduced(step)
+        yield from reduced if len(reduced) == 1 and reduced[0] > 1 else ()
+    elif step.note is not None and function in (np.true_divide, np.multiply):
+        for number in (plain(arg) for arg in step.note.args if not is_traced(arg)):
+            if np.ndim(number) == 0 and number:
+                count = abs(float(number if function is np.true_divide else 1.0 / number))
+                # 2 alone is the square's; 2N holds it too
+                readings = (n for n in (count, count / 2) if count > 2 and n in sizes)
+                yield from islice(map(round, readings), 1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,8 +58,8 @@ class Trial:
         How far what the operation hands back is from right, beside the largest of that.
     edits : mapping of Step to Edit
         To make it; empty where `change` says all.
-    other : Site or None
-        The operation whose result is taken for another array.
+    other : str
+        The array that is taken for another, in words.
     """
 
     kind: Kind
@@ -67,11 +68,15 @@ class Trial:
     parameters: frozenset[str]
     change: float
     edits: Mapping[Step, Edit] = field(default_factory=dict)
-    other: Site | None = None
+    other: str = ""
+
+    @property
+    def telling(self) -> tuple[int, bool]:
+        """To order them by: the most telling kind first, and arrays before numbers."""
+        return list(Kind).index(self.kind), not np.ndim(self.site.steps[0].value)
 
 
-@dataclass(frozen=True)
-class Unseen:
+class Unseen(NamedTuple):
     """A mistake that changes nothing here.
 
     Attributes
@@ -239,31 +244,49 @@ class _Look:
             yield "transpose", trial(Kind.TRANSPOSE, max(map(_asymmetry, matrices)))
 
     def equal_arrays(self) -> Iterator[tuple[Key, Trial]]:
-        """Parameters' factors that an array of another operation is equal to."""
-        made: dict[Any, list[Key]] = {}
-        for key, site in self.sites.items():
-            made.setdefault(_digest([step.value for step in site.steps]), []).append(key)
+        """Parameters' factors that another array at hand is equal to."""
+        at_hand: dict[Any, list[Key]] = {}
+        for key, arrays in self._at_hand.items():
+            at_hand.setdefault(_digest(arrays), []).append(key)
         for key, site in self.sites.items():
             for position in site.operands() if key not in self.silent else ():
                 factors = self._factors(site, position)
-                for other in made.get(_digest(factors), []) if factors else []:
+                for other in at_hand.get(_digest(factors), []) if factors else []:
+                    if other == (key, 1 - position):
+                        continue
                     names = (self.study.reach[step][n] for step, n in site.places(position))
                     parameters = frozenset[str]().union(*names)
-                    trial = Trial(Kind.OTHER_ARRAY, site, position, parameters, 0.0)
-                    other_key = (key, position, "other-array", other)
-                    yield other_key, replace(trial, other=self.sites[other])
+                    words = self._words_of(*other)
+                    trial = Trial(Kind.OTHER_ARRAY, site, position, parameters, 0.0, other=words)
+                    yield (key, position, "other-array", other), trial
 
     def differ(self, key: Key) -> bool:
         """Whether two arrays that are equal elsewhere are not in this run."""
         site, position, _, other = key
-        if site not in self.sites or other not in self.sites or site in self.silent:
+        if site not in self.sites or other not in self._at_hand or site in self.silent:
             return False
-        factors = self._factors(self.sites[site], position)
-        others = [step.value for step in self.sites[other].steps]
+        factors, others = self._factors(self.sites[site], position), self._at_hand[other]
         if [np.shape(a) for a in factors] != [np.shape(a) for a in others]:
             return False
         pairs = zip(factors, others, strict=True)
         return any(_largest(a - b) > _SHOWS * _largest(a) for a, b in pairs)
+
+    @cached_property
+    def _at_hand(self) -> dict[Key, list[Any]]:
+        """What operations make, and the arrays that they take, one for each step."""
+        found: dict[Key, list[Any]] = {}
+        for key, site in self.sites.items():
+            found[key, None] = [step.value for step in site.steps]
+            taken = [step.note.args if step.note else () for step in site.steps]
+            for position in range(min(map(len, taken))):
+                arrays = [plain(args[position]) for args in taken]
+                if all(isinstance(array, np.ndarray) and array.ndim for array in arrays):
+                    found[key, position] = arrays
+        return found
+
+    def _words_of(self, key: Key, position: int | None) -> str:
+        site = self.sites[key]
+        return site.words if position is None else site.operand(position)
 
     def _factors(self, site: Site, position: int) -> list[Any]:
         """What a parameter is multiplied by at an operation; none if it is something else."""
@@ -322,12 +345,12 @@ def _is_piecewise(step: Step) -> bool:
 
 
 def _other_matrix(step: Step, position: int) -> Any:
-    """The square matrix that an argument is multiplied by; None if it is something else."""
+    """The square matrix that an argument is multiplied by; None if it is zero or something else."""
     if step.note is None or step.note.function not in (np.matmul, np.dot):
         return None
     matrix = plain(step.note.args[1 - position])
     square = np.ndim(matrix) >= 2 and np.shape(matrix)[-1] == np.shape(matrix)[-2] > 1
-    return matrix if square else None
+    return matrix if square and np.any(matrix) else None
 
 
 def _asymmetry(matrix: Any) -> float:
