@@ -210,3 +210,28 @@ def test_a_loop_that_would_not_end_elsewhere_is_given_up() -> None:
     a = np.array([4.0, 9.0])
     report = tricheck.check(root, lambda a: 0.5 / np.sqrt(a), a)
     assert report.verdict is Verdict.AGREE, str(report)
+
+
+def test_a_gradient_that_vanishes_everywhere_is_said_to() -> None:
+    X, y = normal(6, 3), normal(6)
+
+    def normalized(p: dict[str, Array]) -> Any:  # b goes as the mean is subtracted
+        z = X @ p["w"] + p["b"]
+        return np.sum(((z - np.mean(z)) / np.sqrt(np.var(z) + 1e-3) - y) ** 2)
+
+    params = {"w": normal(3), "b": 0.5}
+    gradient = tricheck.check(normalized, lambda p: p, params).gradients["reference"]
+    report = tricheck.check(normalized, lambda _: gradient, params)
+    [spot] = report.blind_spots
+    assert (spot.name, spot.parameter, spot.remedy) == ("vanishing-gradient", "b", "")
+    assert "at displaced points too" in spot.message
+    assert "next: Nothing to mend.\n" in str(report)
+
+
+def test_the_share_of_dead_units_is_told() -> None:
+    def messages(name: str) -> str:
+        [case] = [case for case in CASES if case.name == name]
+        return "".join(s.message for s in tricheck.check(case.model(case.right)).blind_spots)
+
+    assert "(100% of a layer's units are dead)" in messages("dead units")
+    assert "dead" not in messages("all weights zero")

@@ -85,7 +85,9 @@ GOOD = replace(
     verdict=Verdict.AGREE,
     parameters={"W1": parameter("W1", Verdict.AGREE, [])},
     findings=[],
-    blind_spots=[BlindSpot("vanishing-gradient", "The gradient vanishes at this point.", "b")],
+    blind_spots=[
+        BlindSpot("vanishing-gradient", "The gradient vanishes at this point.", "b", [], "inputs")
+    ],
     step=1e-4,
 )
 
@@ -179,6 +181,7 @@ def test_a_blind_spot_of_the_model_names_no_parameter() -> None:
 def test_what_is_next_is_what_opens_them() -> None:
     inputs = replace(GOOD, blind_spots=spots(1, "inputs"))
     assert said(inputs)[-1].startswith("next: Nothing to mend here; other inputs would show")
+    assert said(replace(GOOD, blind_spots=spots(1, "")))[-1] == "next: Nothing to mend."
 
 
 def test_where_something_is_wrong_blind_spots_are_only_counted() -> None:

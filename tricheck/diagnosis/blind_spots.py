@@ -86,7 +86,7 @@ class _Look:
         for leaf in self._evidence.parameters.leaves:
             if leaf.name in names:
                 way = self._first(partial(_has_gradient, leaf))
-                advice = "it vanishes elsewhere too, as that of a bias before a normalization does"
+                advice = "at displaced points too, like that of a bias before a normalization"
                 if way is not None or self._study is None:
                     advice = self._advice(way or Way.PARAMETERS)
                 yield BlindSpot(
@@ -142,9 +142,9 @@ class _Look:
 
     @cached_property
     def _zero(self) -> set[str]:
-        """Weights of 0. Biases have fewer axes, start at 0, and are seldom regularized."""
+        """Weights of 0. Biases, of fewer axes, start at 0 and are seldom regularized."""
         parameters = self._evidence.parameters
-        axes = max(len(leaf.shape) for leaf in parameters.leaves)
+        axes = max(1, *(len(leaf.shape) for leaf in parameters.leaves))
         weights = (leaf for leaf in parameters.leaves if len(leaf.shape) == axes)
         return {leaf.name for leaf in weights if not np.any(parameters.values[leaf.place])}
 

@@ -305,9 +305,10 @@ def _counted(spots: list[Any]) -> str:
 
 
 def _next(report: Report) -> str:
-    if report.verdict is Verdict.AGREE and report.blind_spots:
-        if any(spot.remedy == "displace" for spot in report.blind_spots):
-            return "Nothing to mend here; check with --displace 1 too (in Python, displace=1)."
+    remedies = {spot.remedy for spot in report.blind_spots if spot.remedy}
+    if report.verdict is Verdict.AGREE and "displace" in remedies:
+        return "Nothing to mend here; check with --displace 1 too (in Python, displace=1)."
+    if report.verdict is Verdict.AGREE and remedies:
         return "Nothing to mend here; other inputs would show what is blind at this point."
     causes = {finding.cause for finding in report.findings}
     if report.verdict is Verdict.AGREE and Cause.DIFFERENT_LOSS in causes:
