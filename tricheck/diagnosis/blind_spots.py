@@ -161,8 +161,8 @@ class _Look:
             if not (point.spread or point.stateful):
                 yield BlindSpot(
                     "not-looked-for",
-                    "The loss cannot be traced, so nobody looked for mistakes inside it that this "
-                    "point hides.",
+                    "The loss could not be followed operation by operation, so mistakes that this "
+                    "point hides were not looked for.",
                 )
             return
         found = unseen(self._study, self._seen, self._elsewhere)
@@ -172,7 +172,7 @@ class _Look:
                 "The outputs are just summed, so a backward pass that drops the gradient coming "
                 "back to them, all 1, would pass: sum them times numbers of both signs.",
                 hides=[Cause.UPSTREAM],
-                remedy=Way.INPUTS,
+                remedy=Way.INPUTS.value,
             )
             later = set(self._study.steps[self._study.steps.index(output) + 1 :])
             found = [one for one in found if not later.intersection(one.trial.site.steps)]
@@ -193,8 +193,8 @@ class _Look:
         for trial, way in found:
             if trial.kind is Kind.OTHER_ARRAY and way in idle:
                 continue  # what an idle operation returns equals what it takes
-            if trial.parameters <= self._zero:
-                continue
+            if way is Way.PARAMETERS and trial.parameters <= self._zero:
+                continue  # that they are 0 has been said
             together = way is Way.SIZES or trial.kind in (Kind.NOT_RUN, Kind.OTHER_ARRAY)
             place = trial.kind if together else trial.site.spot
             groups.setdefault((way, place), []).append(trial)
@@ -215,7 +215,7 @@ class _Look:
                 f"There is one entry along {where}, so a mean over it is a sum, and a wrong factor "
                 "of that size would pass: use two or more.",
                 hides=[Cause.SCALE, Cause.BIAS_REDUCTION],
-                remedy=Way.SIZES,
+                remedy=Way.SIZES.value,
             )
         for where, size in coinciding(study, self._elsewhere):
             yield BlindSpot(
@@ -223,7 +223,7 @@ class _Look:
                 f"The loss divides by a size of {size}, which is that of {where}: dividing by the "
                 "wrong one would pass. Use sizes that differ.",
                 hides=[Cause.SCALE],
-                remedy=Way.SIZES,
+                remedy=Way.SIZES.value,
             )
 
     # --- what to do ---
@@ -239,7 +239,7 @@ class _Look:
     def _remedy(self, way: Way | None) -> str:
         if way is Way.PARAMETERS:
             return "inputs" if self._displaced else "displace"
-        return way or ""
+        return way.value if way is not None else ""
 
 
 def _has_gradient(leaf: Leaf, run: Study) -> bool:
@@ -271,17 +271,18 @@ def _unrepeated(study: Study) -> Iterator[BlindSpot]:
                 f"No index occurs twice in {site.words}, so `=` in place of `+=` on the way back "
                 "would not show: use inputs that repeat one.",
                 hides=[Cause.ENTRIES],
-                remedy=Way.INPUTS,
+                remedy=Way.INPUTS.value,
             )
 
 
 def _summed_output(study: Study) -> Step | None:
     """The last step of a linear layer, where all entries of what it makes are just summed up."""
     used = [s for s in study.steps if any(p.storage in study.roots for p in s.places)]
-    came = study.came.get(used[-1]) if used else None
-    linear = any(s.note is not None and s.note.function in _PRODUCTS for s in used)
+    if not any(s.note is not None and s.note.function in _PRODUCTS for s in used):
+        return None
+    came = study.came.get(used[-1])
     ones = isinstance(came, np.ndarray) and came.size > 1 and np.all(came == 1.0)
-    return used[-1] if linear and ones else None
+    return used[-1] if ones else None
 
 
 _PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tricheck.parameters import Index
 from tricheck.report.facts import PairReport, ParameterReport, Report
-from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
+from tricheck.vocabulary import BlindSpot, Cause, Finding, Severity, Source, Verdict
 
 WIDTH = 80
 _NAME_WIDTH = 11
@@ -279,10 +279,12 @@ def _more(findings: list[Finding]) -> Iterator[Line]:
 
 def _blind_spots(report: Report) -> Iterator[Line]:
     """A few of them, where nothing is wrong; else their number, for first things come first."""
-    spots = _spots(report)
+    spots = _spots(report.blind_spots)
     if not report.ok:
-        if spots:
-            yield from _wrapped(f"{_counted(spots)} at this point: report.blind_spots", indent=2)
+        if count := len(_spots([spot for spot in report.blind_spots if spot.remedy])):
+            plural = "s" if count > 1 else ""
+            said = f"{count} blind spot{plural} at this point: report.blind_spots"
+            yield from _wrapped(said, indent=2)
         return
     for message, names in spots[:_MOST_SPOTS]:
         where = f"{', '.join(names)}: " if names else ""
@@ -291,17 +293,13 @@ def _blind_spots(report: Report) -> Iterator[Line]:
         yield from _wrapped(f"and {len(more)} more in report.blind_spots", indent=2)
 
 
-def _spots(report: Report) -> list[tuple[str, list[str]]]:
+def _spots(blind: list[BlindSpot]) -> list[tuple[str, list[str]]]:
     """Blind spots that say the same of several parameters, said once."""
     groups: dict[str, list[str]] = {}
-    for spot in report.blind_spots:
+    for spot in blind:
         names = groups.setdefault(spot.message, [])
         names += [spot.parameter] if spot.parameter is not None else []
     return list(groups.items())
-
-
-def _counted(spots: list[Any]) -> str:
-    return f"{len(spots)} blind spot{'s' if len(spots) > 1 else ''}"
 
 
 def _next(report: Report) -> str:

@@ -245,20 +245,27 @@ class _Look:
 
     def equal_arrays(self) -> Iterator[tuple[Key, Trial]]:
         """Parameters' factors that another array at hand is equal to."""
+        factors = {
+            (key, position): arrays
+            for key, site in self.sites.items()
+            for position in (site.operands() if key not in self.silent else ())
+            if (arrays := self._factors(site, position))
+        }
+        wanted = {tuple(map(np.shape, arrays)) for arrays in factors.values()}
         at_hand: dict[Any, list[Key]] = {}
-        for key, arrays in self._at_hand.items():
-            at_hand.setdefault(_digest(arrays), []).append(key)
-        for key, site in self.sites.items():
-            for position in site.operands() if key not in self.silent else ():
-                factors = self._factors(site, position)
-                for other in at_hand.get(_digest(factors), []) if factors else []:
-                    if other == (key, 1 - position):
-                        continue
-                    names = (self.study.reach[step][n] for step, n in site.places(position))
-                    parameters = frozenset[str]().union(*names)
-                    words = self._words_of(*other)
-                    trial = Trial(Kind.OTHER_ARRAY, site, position, parameters, 0.0, other=words)
-                    yield (key, position, "other-array", other), trial
+        for key, arrays in self._at_hand.items() if wanted else ():
+            if tuple(map(np.shape, arrays)) in wanted:
+                at_hand.setdefault(_digest(arrays), []).append(key)
+        for (key, position), arrays in factors.items():
+            site = self.sites[key]
+            for other in at_hand.get(_digest(arrays), []):
+                if other == (key, 1 - position):
+                    continue
+                names = (self.study.reach[step][n] for step, n in site.places(position))
+                parameters = frozenset[str]().union(*names)
+                words = self._words_of(*other)
+                trial = Trial(Kind.OTHER_ARRAY, site, position, parameters, 0.0, other=words)
+                yield (key, position, "other-array", other), trial
 
     def differ(self, key: Key) -> bool:
         """Whether two arrays that are equal elsewhere are not in this run."""
@@ -359,7 +366,7 @@ def _asymmetry(matrix: Any) -> float:
 
 def _digest(arrays: list[Any]) -> Any:
     """The same for equal arrays, and hardly for others."""
-    return tuple((np.shape(array), hash(np.asarray(array).tobytes())) for array in arrays)
+    return tuple(hash(np.asarray(array).tobytes()) for array in arrays)
 
 
 def _largest(array: Any) -> float:
