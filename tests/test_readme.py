@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import linecache
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 import tricheck
 from tests.calibration.__main__ import table
+from tests.hiding import CASES
 from tricheck.cli import main
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -20,10 +22,12 @@ BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 
 
 def executed(code: str) -> tuple[str, dict[str, Any]]:
+    """What it prints as a file model.py, and the names that it defines."""
     printed = io.StringIO()
     names: dict[str, Any] = {}
+    linecache.cache["model.py"] = (len(code), None, code.splitlines(keepends=True), "model.py")
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, "README.md", "exec"), names)
+        exec(compile(code, "model.py", "exec"), names)
     return printed.getvalue(), names
 
 
@@ -36,7 +40,7 @@ def shape_of(text: str) -> str:
 
 def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
     python = [i for i, (language, _) in enumerate(BLOCKS) if language == "python"]
-    assert len(python) == 5
+    assert len(python) == 6
     for i in python:
         printed, names = executed(BLOCKS[i][1])
         if i + 1 < len(BLOCKS) and BLOCKS[i + 1][0] == "text":
@@ -64,6 +68,11 @@ def test_the_command_that_explains_runs() -> None:
 def test_the_calibration_table_has_a_row_for_every_class() -> None:
     for row in table(range(1)):
         assert f"| {row.name} |" in README
+
+
+def test_every_blind_spot_is_in_the_table() -> None:
+    for case in CASES:
+        assert f"`{case.spot}`" in README
 
 
 def test_every_verdict_is_in_the_table() -> None:

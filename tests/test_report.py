@@ -85,7 +85,9 @@ GOOD = replace(
     verdict=Verdict.AGREE,
     parameters={"W1": parameter("W1", Verdict.AGREE, [])},
     findings=[],
-    blind_spots=[BlindSpot("vanishing-gradient", "The gradient vanishes at this point.", "b")],
+    blind_spots=[
+        BlindSpot("vanishing-gradient", "The gradient vanishes at this point.", "b", [], "inputs")
+    ],
     step=1e-4,
 )
 
@@ -132,12 +134,70 @@ def test_agreement_with_a_blind_spot_in_text() -> None:
             3.0e-12, reference -0.41 ± 2.0e-16
 
           blind spot: b: The gradient vanishes at this point.
-          next: Nothing to mend here; check at another point for what is blind at this
-            one.
+          next: Nothing to mend here; other inputs would show what is blind at this
+            point.
           61 loss, 5 gradient and 7 reference evaluations; reference: autograd through
             the loss; fixed step 0.0001; seed 0; errors above 2.5e-15 of a parameter's
             largest entry were sure to be seen
     """)
+
+
+def spots(count: int, remedy: str = "displace") -> list[BlindSpot]:
+    return [
+        BlindSpot("zero-weights", f"Number {k} is 0.", f"W{k}", [], remedy) for k in range(count)
+    ]
+
+
+def said(report: Report) -> list[str]:
+    """Lines that speak of blind spots, and what to do next."""
+    return [
+        s
+        for s in map(str.strip, str(report).splitlines())
+        if s.startswith(("blind", "and", "next"))
+    ]
+
+
+def test_three_blind_spots_are_shown_and_the_others_counted() -> None:
+    assert said(replace(GOOD, blind_spots=spots(5))) == [
+        "blind spot: W0: Number 0 is 0.",
+        "blind spot: W1: Number 1 is 0.",
+        "blind spot: W2: Number 2 is 0.",
+        "and 2 more in report.blind_spots",
+        "next: Nothing to mend here; check with --displace 1 too (in Python,",
+    ]
+    assert len(said(replace(GOOD, blind_spots=spots(3)))) == 4
+
+
+def test_blind_spots_that_say_the_same_are_one() -> None:
+    same = [BlindSpot("vanishing-gradient", "It vanishes.", name) for name in "abcde"]
+    assert said(replace(GOOD, blind_spots=same))[0] == "blind spot: a, b, c, d, e: It vanishes."
+
+
+def test_a_blind_spot_of_the_model_names_no_parameter() -> None:
+    of_model = replace(GOOD, blind_spots=[BlindSpot("size-one-axis", "There is one.")])
+    assert said(of_model)[0] == "blind spot: There is one."
+
+
+def test_what_is_next_is_what_opens_them() -> None:
+    inputs = replace(GOOD, blind_spots=spots(1, "inputs"))
+    assert said(inputs)[-1].startswith("next: Nothing to mend here; other inputs would show")
+    assert said(replace(GOOD, blind_spots=spots(1, "")))[-1] == "next: Nothing to mend."
+
+
+def test_where_something_is_wrong_blind_spots_are_only_counted() -> None:
+    text = str(replace(WRONG, blind_spots=spots(2)))
+    assert "2 blind spots at this point: report.blind_spots\n  next: Mend" in text
+    assert "blind spot:" not in text
+    assert "1 blind spot at this point" in str(replace(WRONG, blind_spots=spots(1)))
+    assert "blind" not in str(WRONG)
+
+
+def test_a_displaced_point_is_said_to_be_one() -> None:
+    text = str(replace(GOOD, displace=7, blind_spots=[]))
+    assert text.startswith("✓ two_layer: agree, at a displaced point\n")
+    assert "seed 0; displaced with seed 7; errors" in " ".join(text.split())
+    assert json.loads(replace(GOOD, displace=7).to_json())["displace"] == 7
+    assert json.loads(GOOD.to_json())["displace"] is None
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -18,8 +18,9 @@ from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
 from tricheck.diagnosis.blind_spots import blind_spots
 from tricheck.diagnosis.deltas import findings as deltas
+from tricheck.diagnosis.elsewhere import Elsewhere
 from tricheck.diagnosis.mistakes.findings import kept_run
-from tricheck.displace import displaced, displaced_arguments
+from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
 from tricheck.formula import formula
@@ -28,7 +29,7 @@ from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
-from tricheck.tracing.study import Study, study
+from tricheck.tracing.study import Study
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
@@ -46,6 +47,7 @@ def check(
     step: float | None = None,
     rtol: float = 0.0,
     seed: int = 0,
+    displace: int | None = None,
     name: str | None = None,
 ) -> Report:
     """Compare three gradients of a model and say which source is wrong.
@@ -77,6 +79,10 @@ def check(
         Relative differences up to this are accepted beyond the bounds (then with a warning).
     seed : int
         Seed of every random draw.
+    displace : int, optional
+        Check at another point: every parameter is moved at random by about its own size, with
+        this seed, which shows most of what the point itself hides (`report.blind_spots`). Nothing
+        of yours is changed.
     name : str, optional
         What the report calls the model.
 
@@ -108,14 +114,15 @@ def check(
     '3'
     """
     model = _model(loss, gradient, params, args, kwargs, name)
-    _refuse_bad_options(step, rtol, seed)
+    _refuse_bad_options(step, rtol, seed, displace)
     with model.at_work() as working:
-        calls = Calls(working, Parameters.read(working.params))
+        own = Calls(working, Parameters.read(working.params))
         try:
+            calls = own if displace is None else displaced_calls(own, int(displace))
             evidence, notes = measure(calls, reference, step, rtol, seed)
-            report = _report(calls, evidence, notes, step, seed)
+            report = _report(calls, evidence, notes, step, seed, displace)
         finally:
-            calls.leave_state_at_point()
+            own.leave_state_at_point()
     # The model as it was handed over: the one at work is gone.
     derive = partial(formula, model, point=calls.parameters.values)
     evaluations = {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")}
@@ -179,12 +186,14 @@ def _model(
     return Model(loss, gradient, params, args, kwargs or {}, name)
 
 
-def _refuse_bad_options(step: Any, rtol: Any, seed: Any) -> None:
+def _refuse_bad_options(step: Any, rtol: Any, seed: Any, displace: Any) -> None:
     if step is not None and not (_is_number(step) and np.isfinite(step) and step > 0):
         raise ModelError(f"step is {step!r}, expected a positive number such as 1e-5, or None")
     if not (_is_number(rtol) and np.isfinite(rtol) and rtol >= 0):
         raise ModelError(f"rtol is {rtol!r}, expected a number of 0 or more")
     refuse_bad_seed(seed)
+    if displace is not None:
+        refuse_bad_seed(displace, "displace", ", or None")
 
 
 def _is_number(value: Any) -> bool:
@@ -197,9 +206,10 @@ def _report(
     notes: list[Finding],
     step: float | None,
     seed: int,
+    displace: int | None,
 ) -> Report:
     with np.errstate(all="ignore"):  # wrong gradients may be huge, and overflow what reads them
-        return _assembled(calls, evidence, notes, step, seed)
+        return _assembled(calls, evidence, notes, step, seed, displace)
 
 
 def _assembled(
@@ -208,6 +218,7 @@ def _assembled(
     notes: list[Finding],
     step: float | None,
     seed: int,
+    displace: int | None,
 ) -> Report:
     facts = facts_of(evidence)
     kept = kept_run(calls, evidence)
@@ -230,7 +241,7 @@ def _assembled(
             for leaf in evidence.parameters.leaves
         },
         _findings(calls, evidence, verdicts, wrong, notes, kept),
-        blind_spots(evidence, facts, verdicts, calls.arguments(), kept, partial(_displaced, calls)),
+        blind_spots(evidence, facts, verdicts, kept, Elsewhere(calls, kept), displace is not None),
         gradients,
         bounds,
         {},  # counted once the last call is made
@@ -238,13 +249,8 @@ def _assembled(
         evidence.reference.method if evidence.reference else None,
         step,
         int(seed),
+        None if displace is None else int(displace),
     )
-
-
-def _displaced(calls: Calls, seed: int, inputs: bool) -> Study | None:
-    """A kept run at a displaced point, with `inputs` on displaced arguments."""
-    arguments = displaced_arguments(calls.arguments(), seed) if inputs else calls.arguments()
-    return study(calls, displaced(calls.parameters, seed), arguments)
 
 
 def _convicted(notes: list[Finding]) -> set[str | None]:

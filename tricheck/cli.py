@@ -82,6 +82,12 @@ def main() -> None:
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
 @click.option(
+    "--displace",
+    type=click.IntRange(0),
+    metavar="SEED",
+    help="Check at a displaced point, where most blind spots are open; SEED draws it.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -94,6 +100,7 @@ def check(
     step: float | None,
     reference: str,
     seed: int,
+    displace: int | None,
     json_file: Path | None,
 ) -> None:
     """Check the models that TARGET names: a file, a directory, or FILE.py::NAME.
@@ -112,12 +119,14 @@ def check(
     Examples
       tricheck check examples/
       tricheck check examples/lstm.py --step 1e-4
+      tricheck check examples/lstm.py --displace 1
       tricheck check models/ -r --json report.json
     """
     options = {
         "step": step,
         "reference": None if reference == "none" else reference,
         "seed": seed,
+        "displace": displace,
     }
     _refuse_unwritable(json_file)
     run = _Run(to_stderr=json_file == _STDOUT)

@@ -53,10 +53,10 @@ class Point:
     intermediates: Mapping[str, Any]
 
 
-def refuse_bad_seed(seed: Any) -> None:
+def refuse_bad_seed(seed: Any, name: str = "seed", otherwise: str = "") -> None:
     """Raise `ModelError` unless a seed is a natural number."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ModelError(f"seed is {seed!r}, expected an integer of 0 or more")
+        raise ModelError(f"{name} is {seed!r}, expected an integer of 0 or more{otherwise}")
 
 
 def inspect(calls: Calls) -> Point:

@@ -175,9 +175,14 @@ class BlindSpot:
         What cannot be seen, and what to change so that it can.
     hides : list of Cause
         The causes that a mistake of this class would have.
+    remedy : str
+        What opens it: ``"displace"`` (check at a displaced point), ``"inputs"`` (use others),
+        ``"sizes"`` (use more than one entry along an axis, or other sizes); empty if nothing is
+        known to.
     """
 
     name: str
     message: str
     parameter: str | None = None
     hides: list[Cause] = field(default_factory=list)
+    remedy: str = ""

@@ -1,213 +1,269 @@
 """What this point cannot reveal: classes of mistakes, made on its own arrays, that change nothing.
 
-Nothing here goes by names or shapes alone. Each class is simulated, and reported if the gradient it
-leads to is within what the run could have told from the right one.
+Nothing here goes by names or shapes alone. A class is reported if a mistake of it leads, at this
+point, to a gradient that the run could not have told from the right one, and would show elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from tricheck.comparison import BoolArray
+from tricheck.diagnosis import hidden
+from tricheck.diagnosis.elsewhere import Elsewhere, Way, axes_in_words
 from tricheck.diagnosis.mistakes import paths
-from tricheck.diagnosis.mistakes.activations import activations, is_curved
+from tricheck.diagnosis.mistakes.activations import activations
 from tricheck.diagnosis.mistakes.sites import sites
-from tricheck.diagnosis.mistakes.unseen import Restudy, Unseen, unseen
+from tricheck.diagnosis.mistakes.unseen import Kind, Trial, Unseen, unseen
 from tricheck.diagnosis.sensitivity import limits
+from tricheck.diagnosis.sizes import coinciding, single
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.tracing.study import Study
+from tricheck.tracing.tape import Gathered, Step
 from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Cause, Verdict
 
-_OTHER_POINT = "check at a displaced point (tricheck check --displace 1)"
-_MOST_ALIKE = 2
+_VANISHES = 1e-9  # of the largest gradient entry: as good as 0 at a point elsewhere
+_DEAD = float(np.finfo(np.float64).eps)
 
 
 def blind_spots(
     evidence: Evidence,
     facts: Facts[BoolArray],
     verdicts: dict[str, Verdict],
-    arguments: Any,
     study: Study | None,
-    restudy: Restudy,
+    elsewhere: Elsewhere,
+    displaced: bool,
 ) -> list[BlindSpot]:
     """What this point cannot reveal.
 
     Parameters
     ----------
     evidence, facts, verdicts
-    arguments : tuple and dict
-        What follows the parameters in a call.
     study : Study or None
         A kept run of the loss at the point, where it can be traced.
-    restudy : callable
-        A study at a displaced point.
+    elsewhere : Elsewhere
+        Runs at other points.
+    displaced : bool
+        Whether the point is a displaced one already, so that the advice is another.
     """
     seen = limits(evidence, facts)
-    spots = [*_vanished(evidence, facts, verdicts, study)]
-    for leaf in evidence.parameters.leaves:
-        if np.isfinite(seen[leaf.place]).any():
-            spots += _of_block(evidence, leaf, seen[leaf.place])
-    spots += _sizes(arguments)
-    if study is not None:
-        spots += _of_trace(unseen(study, seen, restudy))
-        spots += _one_signed(evidence, study, seen)
-        spots += _unrepeated(study)
-        spots += _unit_upstream(study)
-    return spots
+    look = _Look(evidence, seen, study, elsewhere, displaced)
+    vanished = {
+        leaf.name
+        for leaf in evidence.parameters.leaves
+        if np.all(facts.vanished[leaf.place]) and verdicts[leaf.name] is Verdict.AGREE
+    }
+    return [*look.vanished(vanished), *look.of_blocks(), *look.of_trace()]
 
 
-# --- the gradient itself ------------------------------------------------------------------------
+class _Look:
+    """The point, and where to look beside it."""
 
+    def __init__(
+        self,
+        evidence: Evidence,
+        seen: FloatArray,
+        study: Study | None,
+        elsewhere: Elsewhere,
+        displaced: bool,
+    ) -> None:
+        self._evidence = evidence
+        self._seen = seen
+        self._study = study
+        self._elsewhere = elsewhere
+        self._displaced = displaced
 
-def _vanished(
-    evidence: Evidence,
-    facts: Facts[BoolArray],
-    verdicts: dict[str, Verdict],
-    study: Study | None,
-) -> Iterator[BlindSpot]:
-    for leaf in evidence.parameters.leaves:
-        if np.all(facts.vanished[leaf.place]) and verdicts[leaf.name] is Verdict.AGREE:
+    # --- the gradient, and the parameters themselves ---
+
+    def vanished(self, names: set[str]) -> Iterator[BlindSpot]:
+        """Parameters whose gradient is 0."""
+        for leaf in self._evidence.parameters.leaves:
+            if leaf.name in names:
+                way = self._first(partial(_has_gradient, leaf))
+                advice = "at displaced points too, like that of a bias before a normalization"
+                if way is not None or self._study is None:
+                    advice = self._advice(way or Way.PARAMETERS)
+                yield BlindSpot(
+                    "vanishing-gradient",
+                    "The gradient vanishes at this point, or is too small for the loss to show, "
+                    f"and so does any error that scales with it{self._dead(leaf)}: {advice}.",
+                    leaf.name,
+                    [Cause.SCALE, Cause.SIGN, Cause.UPSTREAM, Cause.ACTIVATION_DERIVATIVE],
+                    self._remedy(way),
+                )
+
+    def _dead(self, leaf: Leaf) -> str:
+        """How many units on the way from a parameter hand nothing back for any sample."""
+        if self._study is None:
+            return ""
+        slopes = [
+            self._study.slope(list(a.steps), a.last.outs[0], a.place)
+            for a in activations(self._study)
+            if any(leaf.name in names for names in self._study.reach[a.steps[0]])
+        ]
+        dead = [np.all(np.abs(slope) <= _DEAD, axis=0) for slope in slopes if np.ndim(slope) > 1]
+        share = max((float(np.mean(units)) for units in dead), default=0.0)
+        return f" ({share:.0%} of a layer's units are dead)" if share else ""
+
+    def of_blocks(self) -> Iterator[BlindSpot]:
+        """What a parameter's own values hide."""
+        best = self._evidence.reference or self._evidence.difference
+        for leaf in self._evidence.parameters.leaves:
+            seen = self._seen[leaf.place]
+            if not np.isfinite(seen).any():
+                continue
+            if leaf.name in self._zero:
+                yield BlindSpot(
+                    "zero-weights",
+                    "All entries are 0, where a forgotten regularization term is 0 as well: "
+                    f"{self._advice(Way.PARAMETERS)}.",
+                    leaf.name,
+                    [Cause.REGULARIZER],
+                    self._remedy(Way.PARAMETERS),
+                )
+            if _symmetric(best.values, leaf, seen):
+                way = self._first(partial(_is_asymmetric, leaf))
+                if way is not None or self._study is None:
+                    way = way or Way.PARAMETERS
+                    yield BlindSpot(
+                        "symmetric-gradient",
+                        "The gradient is a symmetric matrix at this point, so its transpose would "
+                        f"pass: {self._advice(way)}.",
+                        leaf.name,
+                        [Cause.TRANSPOSED],
+                        self._remedy(way),
+                    )
+
+    @cached_property
+    def _zero(self) -> set[str]:
+        """Weights of 0. Biases, of fewer axes, start at 0 and are seldom regularized."""
+        parameters = self._evidence.parameters
+        axes = max(1, *(len(leaf.shape) for leaf in parameters.leaves))
+        weights = (leaf for leaf in parameters.leaves if len(leaf.shape) == axes)
+        return {leaf.name for leaf in weights if not np.any(parameters.values[leaf.place])}
+
+    def _first(self, shows: Callable[[Study], bool]) -> Way | None:
+        """The least change that makes something show."""
+        return next((way for way in Way if any(map(shows, self._elsewhere.of(way)))), None)
+
+    # --- the way back through the loss ---
+
+    def of_trace(self) -> Iterator[BlindSpot]:
+        """What a mistake on the way back would not change."""
+        point = self._evidence.point
+        if self._study is None:
+            if not (point.spread or point.stateful):
+                yield BlindSpot(
+                    "not-looked-for",
+                    "The loss could not be followed operation by operation, so mistakes that this "
+                    "point hides were not looked for.",
+                )
+            return
+        found = unseen(self._study, self._seen, self._elsewhere)
+        if (output := _summed_output(self._study)) is not None:
             yield BlindSpot(
-                "vanishing-gradient",
-                "The gradient vanishes at this point, or is too small for the loss to show, so "
-                f"every error that scales with it is invisible here.{_dead(study, leaf)}",
-                leaf.name,
-                [Cause.SCALE, Cause.SIGN, Cause.UPSTREAM, Cause.ACTIVATION_DERIVATIVE],
+                "upstream-of-one",
+                "The outputs are just summed, so a backward pass that drops the gradient coming "
+                "back to them, all 1, would pass: sum them times numbers of both signs.",
+                hides=[Cause.UPSTREAM],
+                remedy=Way.INPUTS.value,
+            )
+            later = set(self._study.steps[self._study.steps.index(output) + 1 :])
+            found = [one for one in found if not later.intersection(one.trial.site.steps)]
+        yield from self._unseen(found)
+        yield from self._sizes(self._study)
+        yield from _unrepeated(self._study)
+        if self._elsewhere.cut:
+            yield BlindSpot(
+                "not-looked-for",
+                "There is too much to look through in a model of this size to say what else this "
+                "point hides: check a smaller one too.",
             )
 
-
-def _dead(study: Study | None, leaf: Leaf) -> str:
-    """How many units on the way from a parameter have a slope of zero."""
-    if study is None:
-        return ""
-    slopes = [
-        study.slope(list(a.steps), a.last.outs[0], a.place)
-        for a in activations(study)
-        if any(leaf.name in names for names in study.reach[a.steps[0]])
-    ]
-    shares = [float(np.mean(slope == 0.0)) for slope in slopes if np.ndim(slope)]
-    dead = max(shares, default=0.0)
-    return f" Up to {dead:.0%} of a layer's units are dead." if dead else ""
-
-
-# --- one block's own array ----------------------------------------------------------------------
-
-
-def _of_block(evidence: Evidence, leaf: Leaf, seen: FloatArray) -> Iterator[BlindSpot]:
-    best = evidence.reference or evidence.difference
-    gradient, weights = best.values[leaf.place], evidence.parameters.values[leaf.place]
-    if len(leaf.shape) == 2 and leaf.shape[0] == leaf.shape[1] > 1:
-        swapped = gradient.reshape(leaf.shape).T.reshape(-1)
-        if np.all(np.abs(swapped - gradient) <= seen):
+    def _unseen(self, found: list[Unseen]) -> Iterator[BlindSpot]:
+        """One spot for all mistakes at one place, and for all of a kind that have one reason."""
+        groups: dict[Any, list[Trial]] = {}
+        idle = {way for trial, way in found if trial.kind in (Kind.BRANCH, Kind.FACTOR)}
+        for trial, way in found:
+            if trial.kind is Kind.OTHER_ARRAY and way in idle:
+                continue  # what an idle operation returns equals what it takes
+            if way is Way.PARAMETERS and trial.parameters <= self._zero:
+                continue  # that they are 0 has been said
+            together = way is Way.SIZES or trial.kind in (Kind.NOT_RUN, Kind.OTHER_ARRAY)
+            place = trial.kind if together else trial.site.spot
+            groups.setdefault((way, place), []).append(trial)
+        for (way, _), group in groups.items():
+            told = min(group, key=lambda trial: trial.telling)
             yield BlindSpot(
-                "symmetric-gradient",
-                "The right gradient is a symmetric matrix here, so its transpose would pass: "
-                f"{_OTHER_POINT}.",
-                leaf.name,
-                [Cause.TRANSPOSED],
-            )
-    is_bias = len(leaf.shape) < 2 and any(len(o.shape) > 1 for o in evidence.parameters.leaves)
-    if not np.any(weights) and not is_bias:  # these start at 0, and are seldom regularized
-        yield BlindSpot(
-            "zero-weights",
-            "The parameter is 0 throughout, so a regularization term of any strength would not "
-            f"show: {_OTHER_POINT}.",
-            leaf.name,
-            [Cause.REGULARIZER],
-        )
-
-
-def _one_signed(evidence: Evidence, study: Study, seen: FloatArray) -> Iterator[BlindSpot]:
-    """Inputs of a function with no negative entry: a wrong sign there would change nothing."""
-    best = evidence.reference or evidence.difference
-    for leaf, root in zip(study.parameters.leaves, study.roots, strict=True):
-        gradient, values = best.values[leaf.place], evidence.parameters.values[leaf.place]
-        flipped = np.where(values < 0.0, -gradient, gradient)
-        of_function = any(
-            is_curved(s) for s in study.steps if s.places and s.places[0].storage is root
-        )
-        unchanged = np.all(np.abs(flipped - gradient) <= seen[leaf.place])
-        if of_function and unchanged and leaf.stop - leaf.start > 1 and not np.any(values < 0.0):
-            yield BlindSpot(
-                "one-signed",
-                "No entry is negative, so a branch that is wrong for negative values would not "
-                "show: use values of both signs.",
-                leaf.name,
-                [Cause.SIGN, Cause.ENTRIES],
+                "size-one-axis" if way is Way.SIZES else hidden.NAMES[told.kind],
+                f"{hidden.words(told)}: {self._advice(way)}.",
+                hides=hidden.CAUSES[told.kind],
+                remedy=self._remedy(way),
             )
 
-
-# --- the inputs ---------------------------------------------------------------------------------
-
-
-def _sizes(arguments: Any) -> Iterator[BlindSpot]:
-    """Axes of one, over which a mean is a sum; and of equal size, which a factor cannot tell."""
-    axes = list(_axes(arguments))
-    single = [where for where, size in axes if size == 1]
-    if single:
-        verb = "has" if len(single) == 1 else "have"
-        yield BlindSpot(
-            "size-one-axis",
-            f"{_listed(single)} {verb} size 1, where a mean is a sum and a missing reduction does "
-            "not show: use more samples, outputs or steps.",
-            hides=[Cause.SCALE, Cause.BIAS_REDUCTION, Cause.UPSTREAM],
-        )
-    sizes: dict[int, list[str]] = {}
-    for where, size in axes:
-        sizes.setdefault(size, []).append(where)
-    for size, alike in sizes.items():
-        numbers = {where.partition(" of ")[0] for where in alike}
-        if size > 1 and len(numbers) > 1:
+    def _sizes(self, study: Study) -> Iterator[BlindSpot]:
+        """Axes of one, over which a mean is a sum, and of equal size, that a factor may mean."""
+        if (where := single(study, self._elsewhere)) is not None:
+            yield BlindSpot(
+                "size-one-axis",
+                f"There is one entry along {where}, so a mean over it is a sum, and a wrong factor "
+                "of that size would pass: use two or more.",
+                hides=[Cause.SCALE, Cause.BIAS_REDUCTION],
+                remedy=Way.SIZES.value,
+            )
+        for where, size in coinciding(study, self._elsewhere):
             yield BlindSpot(
                 "coinciding-sizes",
-                f"{_listed(alike)} all have size {size}, so a wrong factor of {size} could be any "
-                "of them, and an array summed over the wrong axis may have the right shape.",
-                hides=[Cause.SCALE, Cause.TRANSPOSED],
+                f"The loss divides by a size of {size}, which is that of {where}: dividing by the "
+                "wrong one would pass. Use sizes that differ.",
+                hides=[Cause.SCALE],
+                remedy=Way.SIZES.value,
             )
 
+    # --- what to do ---
 
-def _axes(arguments: Any) -> Iterator[tuple[str, int]]:
-    positional, keywords = arguments
-    named = [(f"args[{i}]", value) for i, value in enumerate(positional)] + list(keywords.items())
-    for name, value in named:
-        if isinstance(value, np.ndarray):
-            yield from ((f"axis {k} of {name}", size) for k, size in enumerate(value.shape))
+    def _advice(self, way: Way) -> str:
+        if way is Way.SIZES:
+            single = axes_in_words(self._elsewhere.shapes, lambda _, size: size == 1)
+            return f"use two or more entries along {single or 'axes of size 1'}"
+        if way is Way.PARAMETERS and not self._displaced:
+            return "check at a displaced point"
+        return "use other inputs, of both signs"
 
-
-# --- the way back -------------------------------------------------------------------------------
-
-
-def _of_trace(found: list[Unseen]) -> Iterator[BlindSpot]:
-    """One spot for all mistakes of a kind at one place."""
-    groups: dict[tuple[str, str, bool], list[Unseen]] = {}
-    for one in found:
-        name = _NAMES.get(one.mistake.kind, "hidden-derivative")
-        groups.setdefault((name, one.mistake.spot, one.by_inputs), []).append(one)
-    for (name, _, by_inputs), group in groups.items():
-        clauses = [one.mistake.words for one in group[:_MOST_ALIKE]]
-        more = f" (and {len(group) - _MOST_ALIKE} more)" if len(group) > _MOST_ALIKE else ""
-        other = "use other inputs, of both signs" if by_inputs else _OTHER_POINT
-        yield BlindSpot(
-            name,
-            f"Nothing would change here if {', or if '.join(clauses)}{more}: {other}.",
-            hides=list(dict.fromkeys(one.mistake.cause for one in group)),
-        )
+    def _remedy(self, way: Way | None) -> str:
+        if way is Way.PARAMETERS:
+            return "inputs" if self._displaced else "displace"
+        return way.value if way is not None else ""
 
 
-_NAMES = {
-    "untransposed": "symmetric-weights",
-    "path-left-out": "hidden-path",
-    "factor-left-out": "hidden-factor",
-    "wrong-factor": "equal-arrays",
-}
+def _has_gradient(leaf: Leaf, run: Study) -> bool:
+    gradient = np.abs(run.gradient())
+    return bool(np.max(gradient[leaf.place]) > _VANISHES * np.max(gradient))
+
+
+def _symmetric(values: FloatArray, leaf: Leaf, seen: FloatArray) -> bool:
+    """Whether a square matrix and its transpose are closer than what can be seen."""
+    if len(leaf.shape) != 2 or leaf.shape[0] != leaf.shape[1] or leaf.shape[0] == 1:
+        return False
+    block = values[leaf.place].reshape(leaf.shape)
+    return bool(np.all(np.abs(block.T - block).reshape(-1) <= seen))
+
+
+def _is_asymmetric(leaf: Leaf, run: Study) -> bool:
+    gradient = run.gradient()
+    slack = np.full(leaf.stop - leaf.start, _VANISHES * np.max(np.abs(gradient)))
+    return not _symmetric(gradient, leaf, slack)
 
 
 def _unrepeated(study: Study) -> Iterator[BlindSpot]:
+    if not any(isinstance(step, Gathered) and step.repeats for step in study.steps):
+        return
     for site in sites(study):
         if not site.turn and paths.unrepeated(site):
             yield BlindSpot(
@@ -215,21 +271,18 @@ def _unrepeated(study: Study) -> Iterator[BlindSpot]:
                 f"No index occurs twice in {site.words}, so `=` in place of `+=` on the way back "
                 "would not show: use inputs that repeat one.",
                 hides=[Cause.ENTRIES],
+                remedy=Way.INPUTS.value,
             )
 
 
-def _unit_upstream(study: Study) -> Iterator[BlindSpot]:
-    """Whether the gradient that comes back to the last operation with a parameter is all ones."""
+def _summed_output(study: Study) -> Step | None:
+    """The last step of a linear layer, where all entries of what it makes are just summed up."""
     used = [s for s in study.steps if any(p.storage in study.roots for p in s.places)]
-    came = study.came.get(used[-1]) if used else None
-    if isinstance(came, np.ndarray) and came.size > 1 and np.all(came == 1.0):
-        yield BlindSpot(
-            "upstream-of-one",
-            "The gradient that comes back to the output is 1 throughout, so a backward pass that "
-            "drops its upstream gradient would pass: weight the outputs before they are summed.",
-            hides=[Cause.UPSTREAM],
-        )
+    if not any(s.note is not None and s.note.function in _PRODUCTS for s in used):
+        return None
+    came = study.came.get(used[-1])
+    ones = isinstance(came, np.ndarray) and came.size > 1 and np.all(came == 1.0)
+    return used[-1] if ones else None
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+_PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner)

@@ -119,6 +119,8 @@ class Report:
         The fixed step, if one was asked for.
     seed : int
         The seed of every random draw.
+    displace : int or None
+        The seed of the displaced point that was checked, if one was asked for.
 
     Examples
     --------
@@ -145,6 +147,7 @@ class Report:
     reference: str | None
     step: float | None
     seed: int
+    displace: int | None = None
     _derive: Callable[[str, Index | int], Formula] | None = field(
         default=None, repr=False, compare=False
     )

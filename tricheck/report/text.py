@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from tricheck.parameters import Index
 from tricheck.report.facts import PairReport, ParameterReport, Report
-from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
+from tricheck.vocabulary import BlindSpot, Cause, Finding, Severity, Source, Verdict
 
 WIDTH = 80
 _NAME_WIDTH = 11
 _MOST_ENTRIES = 5
 _MOST_WORST = 3
+_MOST_SPOTS = 3
 
 
 class Span(NamedTuple):
@@ -91,6 +92,7 @@ def lines(report: Report) -> Iterator[Line]:
         Span(f"{_MARKS[style]} ", style),
         Span(report.model, "strong"),
         Span(f": {report.verdict.value}", style),
+        *([Span(", at a displaced point")] if report.displace is not None else []),
     ]
     yield from _wrapped(report.verdict.sentence, indent=2)
     yield []
@@ -100,8 +102,7 @@ def lines(report: Report) -> Iterator[Line]:
     for finding, names in _grouped(report.findings):
         yield from _finding(finding, names)
     yield from _more(report.findings)
-    for message, where in _spots(report):
-        yield from _wrapped(f"{where}: {message}", indent=2, lead="blind spot: ", style="doubtful")
+    yield from _blind_spots(report)
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
 
@@ -279,18 +280,37 @@ def _more(findings: list[Finding]) -> Iterator[Line]:
         yield from _wrapped(f"more: tricheck explain {' '.join(causes)}", indent=2, style="faint")
 
 
-def _spots(report: Report) -> Iterator[tuple[str, str]]:
+def _blind_spots(report: Report) -> Iterator[Line]:
+    """A few of them, where nothing is wrong; else their number, for first things come first."""
+    spots = _spots(report.blind_spots)
+    if not report.ok:
+        if count := len(_spots([spot for spot in report.blind_spots if spot.remedy])):
+            plural = "s" if count > 1 else ""
+            said = f"{count} blind spot{plural} at this point: report.blind_spots"
+            yield from _wrapped(said, indent=2)
+        return
+    for message, names in spots[:_MOST_SPOTS]:
+        where = f"{', '.join(names)}: " if names else ""
+        yield from _wrapped(where + message, indent=2, lead="blind spot: ", style="doubtful")
+    if more := spots[_MOST_SPOTS:]:
+        yield from _wrapped(f"and {len(more)} more in report.blind_spots", indent=2)
+
+
+def _spots(blind: list[BlindSpot]) -> list[tuple[str, list[str]]]:
     """Blind spots that say the same of several parameters, said once."""
     groups: dict[str, list[str]] = {}
-    for spot in report.blind_spots:
-        groups.setdefault(spot.message, []).append(spot.parameter or "the model")
-    for message, names in groups.items():
-        yield message, ", ".join(names)
+    for spot in blind:
+        names = groups.setdefault(spot.message, [])
+        names += [spot.parameter] if spot.parameter is not None else []
+    return list(groups.items())
 
 
 def _next(report: Report) -> str:
-    if report.verdict is Verdict.AGREE and report.blind_spots:
-        return "Nothing to mend here; check at another point for what is blind at this one."
+    remedies = {spot.remedy for spot in report.blind_spots if spot.remedy}
+    if report.verdict is Verdict.AGREE and "displace" in remedies:
+        return "Nothing to mend here; check with --displace 1 too (in Python, displace=1)."
+    if report.verdict is Verdict.AGREE and remedies:
+        return "Nothing to mend here; other inputs would show what is blind at this point."
     causes = {finding.cause for finding in report.findings}
     if report.verdict is Verdict.AGREE and Cause.DIFFERENT_LOSS in causes:
         return "Nothing to mend in backprop; mend the reference's loss."
@@ -309,6 +329,7 @@ def _footer(report: Report) -> Iterator[Line]:
     counts = report.evaluations
     step = "steps chosen per entry" if report.step is None else f"fixed step {report.step:g}"
     reference = report.reference or "none"
+    moved = "" if report.displace is None else f"; displaced with seed {report.displace}"
     seen = max(p.sensitivity for p in report.parameters.values())
     sure = (
         f"; errors above {_short(seen)} of a parameter's largest entry were sure to be seen"
@@ -317,7 +338,7 @@ def _footer(report: Report) -> Iterator[Line]:
     )
     yield from _wrapped(
         f"{counts['loss']} loss, {counts['gradient']} gradient and {counts['reference']} reference "
-        f"evaluations; reference: {reference}; {step}; seed {report.seed}{sure}",
+        f"evaluations; reference: {reference}; {step}; seed {report.seed}{moved}{sure}",
         indent=2,
         style="faint",
     )

@@ -143,7 +143,12 @@ def back(steps: Sequence[Step], end: Place, came: Any, edits: Edits = _NONE) -> 
     return gradients
 
 
-def study(calls: Calls, flat: FloatArray, arguments: Arguments | None = None) -> Study | None:
+def study(
+    calls: Calls,
+    flat: FloatArray,
+    arguments: Arguments | None = None,
+    most: int | None = None,
+) -> Study | None:
     """A kept run of the model's loss at a point; None where it cannot be traced.
 
     Parameters
@@ -152,6 +157,8 @@ def study(calls: Calls, flat: FloatArray, arguments: Arguments | None = None) ->
     flat : ndarray, shape (size,)
     arguments : tuple and dict, optional
         Other arguments than the model's own.
+    most : int, optional
+        Steps after which the run is given up.
     """
     # the rules are imported with the first trace, to keep `import tricheck` light
     from tricheck.tracing.reverse import run
@@ -164,7 +171,7 @@ def study(calls: Calls, flat: FloatArray, arguments: Arguments | None = None) ->
     calls.counts["reference"] += 1
     parameters = calls.parameters
     try:
-        with recording(studied=True) as tape:
+        with recording(studied=True, most=most) as tape:
             taken = calls.arguments() if arguments is None else arguments
             end, roots = run(tape, calls.model.loss, parameters, flat, taken, loss_of)
             if not (is_traced(end) and end.active):

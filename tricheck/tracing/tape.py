@@ -320,10 +320,20 @@ class Tape:
         what that does to the gradient is its rounding error.
     studied : bool
         Note with every step what it was in the user's code.
+    most : int, optional
+        Steps after which a studied run is given up: a loop that ends at one point may go on for
+        ever at another.
     """
 
-    def __init__(self, jitter: np.random.Generator | None = None, *, studied: bool = False) -> None:
+    def __init__(
+        self,
+        jitter: np.random.Generator | None = None,
+        *,
+        studied: bool = False,
+        most: int | None = None,
+    ) -> None:
         self.studied = studied
+        self._most = most
         self._noting = False
         self._calls = 0
         self._jitter = jitter
@@ -390,6 +400,8 @@ class Tape:
         if not self.studied:
             yield
             return
+        if self._most is not None and len(self.steps) >= self._most:
+            raise self.fail(f"this run has taken more than {self._most} steps")
         outermost, self._noting = not self._noting, True
         self._calls += outermost
         since = len(self.steps)
@@ -445,10 +457,10 @@ def current() -> Tape | None:
 
 @contextmanager
 def recording(
-    jitter: np.random.Generator | None = None, *, studied: bool = False
+    jitter: np.random.Generator | None = None, *, studied: bool = False, most: int | None = None
 ) -> Iterator[Tape]:
     """A run on a new tape."""
-    tape = Tape(jitter, studied=studied)
+    tape = Tape(jitter, studied=studied, most=most)
     token = _current.set(tape)
     try:
         yield tape

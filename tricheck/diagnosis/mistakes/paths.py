@@ -197,17 +197,18 @@ def _ones(gradient: Any) -> Any:
 
 
 def unrepeated(site: Site) -> bool:
-    """Whether entries are picked by lists of indices in which none occurs twice."""
+    """Whether entries are picked by lists of indices in which none occurs twice, but might."""
     picked = [step for step in site.steps if isinstance(step, Gathered) and step.repeats]
-    return bool(picked) and all(_by_lists(step.index) and not _repeats(step) for step in picked)
+    return bool(picked) and all(_by_lists(step) and not _repeats(step) for step in picked)
 
 
-def _by_lists(index: Any) -> bool:
-    """Whether an index is made of lists of numbers, none of which counts up along an axis."""
-    parts = index if isinstance(index, tuple) else (index,)
+def _by_lists(step: Gathered) -> bool:
+    """Whether an index is made of lists of numbers that neither count up nor reorder an axis."""
+    parts = step.index if isinstance(step.index, tuple) else (step.index,)
     lists = [np.asarray(part) for part in parts if isinstance(part, list | np.ndarray)]
     counted = any(part.ndim == 1 and np.all(np.diff(part) == 1) and part.size > 1 for part in lists)
-    return bool(lists) and not counted and all(part.dtype != bool for part in lists)
+    reorders = np.size(step.value) == np.size(step.places[0].look(step.places[0].storage.value))
+    return bool(lists) and not (counted or reorders) and all(p.dtype != bool for p in lists)
 
 
 def _repeats(step: Gathered) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tricheck.location import Spot
@@ -139,6 +140,7 @@ def _same(first: Place, second: Place) -> bool:
     return first.storage is second.storage and first.view == second.view
 
 
+@lru_cache(maxsize=4096)
 def _argument(source: str, position: int) -> str | None:
     """The source text of one argument of an operation."""
     try:
