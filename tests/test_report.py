@@ -100,6 +100,7 @@ def test_a_wrong_backprop_in_text() -> None:
     assert str(WRONG) == golden("""
         ✗ two_layer: backprop
           The hand-written backprop is wrong.
+          sign: W1: Backprop is exactly minus the right gradient.
 
                         backprop           backprop           finite diff.       ‖a−b‖
             parameter   − reference        − finite diff.     − reference        /‖a+b‖
@@ -111,7 +112,6 @@ def test_a_wrong_backprop_in_text() -> None:
             3.0e-12, reference -0.41 ± 2.0e-16
           wrong throughout: W1
 
-          sign: W1: Backprop is exactly minus the right gradient.
           mutates-parameters: gradient changes its parameters in place.
           more: tricheck explain sign
           next: Mend the backward pass of W1, then check again.

@@ -95,16 +95,24 @@ def lines(report: Report) -> Iterator[Line]:
         *([Span(", at a displaced point")] if report.displace is not None else []),
     ]
     yield from _wrapped(report.verdict.sentence, indent=2)
+    # The reason first: it is what the reader came for.
+    errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    others = [finding for finding in report.findings if finding.severity is not Severity.ERROR]
+    yield from _findings(errors)
     yield []
     yield from _table(report)
     yield []
     yield from _worst_entries(report)
-    for finding, names in _grouped(report.findings):
-        yield from _finding(finding, names)
+    yield from _findings(others)
     yield from _more(report.findings)
     yield from _blind_spots(report)
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
+
+
+def _findings(findings: list[Finding]) -> Iterator[Line]:
+    for finding, names in _grouped(findings):
+        yield from _finding(finding, names)
 
 
 # --- the table ----------------------------------------------------------------------------------

@@ -367,13 +367,14 @@ def held_constant(study: Study, every: list[Site]) -> list[Mistake]:
     for count in (1, *range(len(statistics), 1, -1)):
         for group in combinations(statistics, count):
             places = [p for site in group for k in site.operands() for p in site.places(k)]
+            how = "is taken for a constant" if count == 1 else "are taken for constants"
             names = " and ".join(site.words for site in group[:2])
             names += f" and {count - 2} more" if count > 2 else ""
             found.append(
                 Mistake(
                     Cause.UPSTREAM,
                     "held-constant",
-                    f"{names} {'is' if count == 1 else 'are'} taken for constant",
+                    f"{names} {how}",
                     "the gradient of the input has a part through that, too",
                     group[0].spot,
                     {step: without(number) for step, number in places},
