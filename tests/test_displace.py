@@ -243,6 +243,21 @@ def test_the_last_share_is_small_and_each_is_half_of_the_one_before() -> None:
     assert len(SHARES) == 7
 
 
+def test_every_call_is_counted_on_the_way_there_too() -> None:
+    calls = 0
+
+    def loss(w: Array) -> Any:
+        nonlocal calls
+        calls += 1
+        return np.sum(np.log(w))
+
+    report = tricheck.check(
+        loss, lambda w: 1.0 / w, np.array([1.0, 2.0]), reference=None, displace=0
+    )
+    traced = report.evaluations["reference"]
+    assert report.evaluations["loss"] + traced == calls
+
+
 # --- nothing is changed ---------------------------------------------------------------------------
 
 

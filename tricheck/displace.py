@@ -106,6 +106,7 @@ def displaced_calls(calls: Calls, seed: int) -> Calls:
         there = replace(calls.parameters, values=values)
         # What a loss may do to its arguments is the contract's to find, with fresh ones.
         trial, fresh = Calls(calls.model, there), Calls(calls.model, there)
+        trial.counts = fresh.counts = calls.counts
         try:
             with np.errstate(all="ignore"):
                 loss = trial.loss(values, native=True)
@@ -113,7 +114,6 @@ def displaced_calls(calls: Calls, seed: int) -> Calls:
             cause = error
             continue
         if np.isfinite(loss):
-            fresh.counts = trial.counts
             return fresh
     contract.inspect(calls)  # what is wrong at the point itself comes first
     came = f"is {loss}" if cause is None else f"raises {type(cause).__name__}: {cause}"
