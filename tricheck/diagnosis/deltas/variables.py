@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.location import Spot
+from tricheck.location import Position, Spot
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage, Written
 
 Spots = tuple[Spot, ...]
-Position = tuple[int, int, int, int]
 Part = int | None  # of a tuple; None for a value that is no part of one
 
 _PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner)
@@ -127,7 +126,7 @@ class Source:
 
     def at(self, spot: Spot) -> ast.AST | None:
         """The operation at a spot."""
-        return self.positions.get(spot.position) if spot.position is not None else None
+        return self.positions.get(spot.position)
 
     def follow(self, node: ast.AST, part: Part) -> tuple[set[str], list[Part]]:
         """The variables of a function that hold an operation's result, and how it is returned.
