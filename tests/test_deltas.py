@@ -496,7 +496,8 @@ def through_time(mistake: str, lay: Callable[[list[Any]], Any]) -> Callable[[Arr
         carry = np.zeros((BATCH, HIDDEN))
         for t in reversed(range(STEPS)):
             dys.insert(0, ys[t] - TARGETS[t])
-            dhs.insert(0, dys[0] @ p["Wy"].T + carry)
+            back = p["Wy"] * [1.0, 2.0] if mistake == "other weights" else p["Wy"]
+            dhs.insert(0, dys[0] @ back.T + carry)
             dz = dhs[0] * (1.0 if mistake == "no slope" else 1 - hs[t] ** 2)
             grads["Wy"] += hs[t].T @ dys[0]
             grads["Wx"] += INPUTS[t].T @ dz
@@ -525,6 +526,7 @@ LAID: dict[str, Callable[[list[Any]], Any]] = {
         ("untransposed", 3, 'h @ p["Wh"]'),
         ("sign at turn 2", 1, 'h @ p["Wh"]'),
         ("no slope", 3, 'np.tanh(x @ p["Wx"] + h @ p["Wh"])'),
+        ("other weights", 4, 'h @ p["Wy"]'),  # no dh is right: their order is that of dy
     ],
 )
 def test_one_delta_for_every_time_step(

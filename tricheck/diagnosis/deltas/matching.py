@@ -112,11 +112,16 @@ class Matcher:
         ----------
         shown : mapping of str to ndarray or list of ndarray
         """
+        fitted = [(series, self._ways(series, said)) for series, said in self._gathered(shown)]
+        turned = {
+            self._turned(ways[0]) for s, ways in fitted if len(ways) == 1 and s.numbers is None
+        }
         found: list[Shown] = []
         unmatched: list[str] = []
-        for series, said in self._gathered(shown):
-            placed = self._along(series, said) if said is not None else []
-            if placed:
+        for series, ways in fitted:
+            if series.numbers is None and len(turned) == 1:  # all lists as those that fit
+                ways = [way for way in ways if self._turned(way) in turned]
+            if placed := self._placed(series, ways):
                 found += [shown for shown in placed if not self._is_that_variable(shown)]
                 continue
             for name, array in zip(series.names, series.arrays, strict=True):
@@ -174,28 +179,34 @@ class Matcher:
 
     # --- places ---
 
-    def _along(self, series: Series, said: Said) -> list[Shown]:
-        """The series where it fits best; empty where that cannot be told."""
-        orders = said.orders
+    def _ways(self, series: Series, said: Said | None) -> list[list[Shown]]:
+        """How the series fits best, in as many ways as it may be meant."""
+        orders = said.orders if said is not None else []
         if len(orders) > 1:
             meant = set(chain(*orders))
             orders = [*orders, [step for step in self._results if step in meant]]
         laid = [self._laid(series, steps) for order in orders for steps in series.along(order)]
         ways = list({tuple(s.step for s in way): way for way in laid}.values())
         best = max(map(_fit, ways), default=(0, 0))
-        if any(best):
-            ways = [way for way in ways if _fit(way) == best]
-            alike = {tuple(s.name for s in way if s.likeness.right) for way in ways}
-            return ways[-1] if len(alike) == 1 else []
-        if series.numbers is None and len(ways) > 1:  # reversed or not, none of it is right
-            apart = all(s.likeness.apart for way in ways for s in way)
+        ways = [way for way in ways if _fit(way) == best]
+        if series.numbers is None or not ways:
+            return ways
+        if any(best) or self._same_place(ways):
+            return ways[-1:]
+        return ways[:1] if said is not None and said.layer and said.number is None else ways
+
+    def _placed(self, series: Series, ways: list[list[Shown]]) -> list[Shown]:
+        """The only way in which the series may be meant; of a list all of which is wrong, one."""
+        if len(ways) == 1:
+            return ways[0]
+        if series.numbers is None and ways and all(s.likeness.apart for way in ways for s in way):
             name = series.names[0].rpartition("[")[0]
-            return (
-                [ways[0][-1]._replace(name=name, placed=False)] if len(ways) == 2 and apart else []
-            )
-        if said.layer and said.number is None:
-            return ways[0] if ways else []
-        return ways[-1] if ways and self._same_place(ways) else []
+            return [ways[0][-1]._replace(name=name, placed=False)]
+        return []
+
+    def _turned(self, way: list[Shown]) -> bool:
+        """Whether the turns of a loop are laid out the last first."""
+        return self._results.index(way[0].step) > self._results.index(way[-1].step)
 
     def _same_place(self, ways: list[list[Shown]]) -> bool:
         """Whether the gradients at these places are the same, so that any will do."""
