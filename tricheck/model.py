@@ -266,6 +266,11 @@ class Model:
         """The model to call during one check; nothing that its functions keep outlives it."""
         yield self
 
+    def backward(self, params: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """The gradient, or a pair of it and the intermediate gradients that are shown."""
+        assert self.gradient is not True
+        return self.gradient(params, *args, **kwargs)
+
     def surroundings(self) -> dict[str, Any]:
         """What the user's functions compute with beside the parameters, by the names there."""
         functions = [f for f in (self.loss, self.gradient) if callable(f)]
