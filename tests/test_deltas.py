@@ -496,7 +496,8 @@ def through_time(mistake: str, lay: Callable[[list[Any]], Any]) -> Callable[[Arr
         carry = np.zeros((BATCH, HIDDEN))
         for t in reversed(range(STEPS)):
             dys.insert(0, ys[t] - TARGETS[t])
-            dhs.insert(0, dys[0] @ p["Wy"].T + carry)
+            back = p["Wy"] * [1.0, 2.0] if mistake == "other weights" else p["Wy"]
+            dhs.insert(0, dys[0] @ back.T + carry)
             dz = dhs[0] * (1.0 if mistake == "no slope" else 1 - hs[t] ** 2)
             grads["Wy"] += hs[t].T @ dys[0]
             grads["Wx"] += INPUTS[t].T @ dz
@@ -525,6 +526,7 @@ LAID: dict[str, Callable[[list[Any]], Any]] = {
         ("untransposed", 3, 'h @ p["Wh"]'),
         ("sign at turn 2", 1, 'h @ p["Wh"]'),
         ("no slope", 3, 'np.tanh(x @ p["Wx"] + h @ p["Wh"])'),
+        ("other weights", 4, 'h @ p["Wy"]'),  # no dh is right: their order is that of dy
     ],
 )
 def test_one_delta_for_every_time_step(
@@ -669,3 +671,82 @@ def test_a_name_bound_twice_is_not_called_wrong() -> None:
         return {"W": X.T @ dx + p["W"]}, {"dx": dx + 1.0}
 
     assert not notes(check(twice, wrong, {"W": A}))
+
+
+# --- conventions ---
+
+
+def unnamed(p: Arrays) -> Any:
+    return np.sum((np.tanh(np.tanh(X @ p["W1"]) @ p["W2"]) - Y) ** 2)
+
+
+def bishop(p: Arrays) -> Any:
+    """In Bishop's letters, a comes before the activation and z after it."""
+    a1 = X @ p["W1"]
+    z1 = np.tanh(a1)
+    a2 = z1 @ p["W2"]
+    z2 = np.tanh(a2)
+    return np.sum((z2 - Y) ** 2)
+
+
+def outputs_only(p: Arrays) -> Any:
+    l1 = np.tanh(X @ p["W1"])
+    l2 = np.tanh(l1 @ p["W2"])
+    return np.sum((l2 - Y) ** 2)
+
+
+def conventional(before: str, after: str, mistake: str) -> Callable[[Arrays], Any]:
+    def gradient(p: Arrays) -> Any:
+        first = np.tanh(X @ p["W1"])
+        second = np.tanh(first @ p["W2"])
+        out2 = 2.0 * (second - Y)
+        in2 = out2 * (1 - second**2)
+        out1 = in2 @ p["W2"].T
+        in1 = out1 * (1 - (X @ p["W1"] if mistake == "cache" else first) ** 2)
+        in1 = out1 if mistake == "slope" else in1
+        names = before.format(1), before.format(2), after.format(1), after.format(2)
+        shown = dict(zip(names, (in1, in2, out1, out2), strict=True))
+        shown.pop("", None)
+        grad1 = X.T @ (in1[::-1] if mistake == "own" else in1)
+        return {"W1": grad1, "W2": first.T @ in2}, shown
+
+    return gradient
+
+
+CONVENTIONS = [
+    (unnamed, "dE_dz{}", ""),
+    (unnamed, "delta{}", ""),
+    (unnamed, "delta{}", "dz{}"),
+    (bishop, "delta{}", "dz{}"),
+    (bishop, "da{}", "dz{}"),
+    (outputs_only, "l{}_delta", "dl{}"),
+    (outputs_only, "delta_l{}", ""),
+]
+
+
+@pytest.mark.parametrize(("made", "before", "after"), CONVENTIONS)
+def test_who_names_deltas_otherwise_is_not_told_off(made: Any, before: str, after: str) -> None:
+    params = {"W1": A, "W2": B}
+    assert not check(made, conventional(before, after, ""), params).findings
+    own = only(check(made, conventional(before, after, "own"), params))
+    assert own.evidence["first_wrong"] == "W1"
+    assert own.evidence["wrong"] == []
+    note = only(check(made, conventional(before, after, "cache"), params))
+    assert note.evidence["first_wrong"] == before.format(1)
+    note = only(check(made, conventional(before, after, "slope"), params))
+    # without a variable for it, a delta may be what comes to the activation's output as well
+    assert note.evidence["first_wrong"] in (before.format(1), "W1")
+    assert "np.tanh(" in note.message
+
+
+def test_the_gradient_of_the_loss_itself_is_nothing_to_say() -> None:
+    def with_end(p: Arrays) -> Any:
+        E: Any = np.sum((X @ p["W"]) ** 2)
+        return E
+
+    def with_end_gradient(p: Arrays) -> Any:
+        return {"W": X.T @ X @ p["W"]}, {"dE": np.array(2.0), "empty": np.zeros((0, 3))}
+
+    report = check(with_end, with_end_gradient, {"W": A})
+    assert report.verdict is Verdict.BACKPROP
+    assert not notes(report)

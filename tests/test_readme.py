@@ -40,7 +40,7 @@ def shape_of(text: str) -> str:
 
 def test_every_python_block_runs_and_prints_what_the_readme_shows() -> None:
     python = [i for i, (language, _) in enumerate(BLOCKS) if language == "python"]
-    assert len(python) == 6
+    assert len(python) == 7
     for i in python:
         printed, names = executed(BLOCKS[i][1])
         if i + 1 < len(BLOCKS) and BLOCKS[i + 1][0] == "text":

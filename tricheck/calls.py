@@ -71,7 +71,7 @@ class Calls:
         if self.model.gradient is True:
             self.counts["loss"] += 1
             return _pair(self.model.loss(structure, *args, **kwargs))[1]
-        return self.model.gradient(structure, *args, **kwargs)
+        return self.model.backward(structure, *args, **kwargs)
 
     def gradient(self, flat: FloatArray) -> tuple[FloatArray, list[ShapeError]]:
         """The hand-written gradient at a point, run in the dtypes that the user passed."""

@@ -59,7 +59,8 @@ def check(
         own gradient, params, args and kwargs.
     gradient : callable or True
         ``gradient(params, *args, **kwargs)``, the hand-written backprop, in the structure of
-        `params`. True: `loss` returns ``(loss, gradient)``.
+        `params`. True: `loss` returns ``(loss, gradient)``. Intermediate gradients may come beside
+        it, as ``(gradient, {"dz1": dz1})``, to name the first wrong one: see `Model`.
     params : ndarray, or dict, list or tuple of them (nested too)
         The point; floating-point. Never changed. A list of numbers is an array.
     args, kwargs

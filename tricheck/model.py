@@ -35,7 +35,8 @@ class Model:
     gradient : callable or True
         ``gradient(params, *args, **kwargs)`` returns the gradient in the structure of `params`.
         True means that `loss` returns ``(loss, gradient)``, as in
-        ``scipy.optimize.minimize(jac=True)``.
+        ``scipy.optimize.minimize(jac=True)``. Intermediate gradients may come beside it, as
+        ``(gradient, {"dz2": dz2, "delta1": delta1})``: see the notes.
     params : ndarray, or dict, list or tuple of them (nested too)
         The point. Floating-point arrays, Python floats or NumPy scalars; never changed. A plain
         list or tuple of numbers is an array, as SciPy takes it. A lone number is handed over as a
@@ -51,6 +52,15 @@ class Model:
     ------
     ModelError
         When `loss` or `gradient` cannot be called, or `kwargs` is not a mapping.
+
+    Notes
+    -----
+    Intermediate gradients are compared with the right ones, and where backprop is wrong, a note
+    says which is the last right and which the first wrong. An array, or one for each turn of a
+    loop in a list, belongs to the variable of the loss that its name says: ``dz1``, ``dL_dz1``,
+    ``delta_z1``, ``grad_z1`` or ``z1_grad`` to ``z1``; ``delta1`` to the input of the first
+    layer's activation. Under other names only what is right is recognised, by its value. Of two
+    parameters in a list or tuple the second of which is a dict, such a pair is the gradient itself.
 
     Examples
     --------
@@ -126,7 +136,9 @@ class Model:
             ``backward(dout, cache)``, or ``backward(dout, *inputs.values(), *args)`` if `forward`
             returns no cache. Returns a tuple of gradients in the order of the inputs, or a dict
             by input name; for a single input the gradient itself will do. None is a gradient of
-            zeros: it says that the output does not depend on this input.
+            zeros: it says that the output does not depend on this input. Arrays that it leaves in
+            a `cache` that is a dict are taken for intermediate gradients (see `Model`), and so is
+            a dict returned beside the gradients.
         inputs : dict of str to ndarray
             In the order in which `forward` takes them. Those of floats are the parameters; those
             of integers or booleans (labels, indices, masks) are passed on as they are, and a
@@ -205,7 +217,9 @@ class Model:
         gradient : callable
             ``gradient(obj, *args)`` returns a dict by attribute name (``"W1"`` will do for
             ``"params['W1']"`` where only one ends so), or a sequence in the order of
-            `parameters`; for a single parameter the gradient itself will do.
+            `parameters`; for a single parameter the gradient itself will do. Attributes that it
+            leaves, like ``self.delta2``, are taken for intermediate gradients (see `Model`), and
+            so is a dict returned beside the gradient.
         args : tuple, or a lone argument
             Further arguments of both functions.
         name : str, optional
@@ -251,6 +265,11 @@ class Model:
     def at_work(self) -> Iterator[Model]:
         """The model to call during one check; nothing that its functions keep outlives it."""
         yield self
+
+    def backward(self, params: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """The gradient, or a pair of it and the intermediate gradients that are shown."""
+        assert self.gradient is not True
+        return self.gradient(params, *args, **kwargs)
 
     def surroundings(self) -> dict[str, Any]:
         """What the user's functions compute with beside the parameters, by the names there."""

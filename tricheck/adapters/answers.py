@@ -45,16 +45,5 @@ def by_name(answer: Any, names: Sequence[str], who: str, what: str) -> dict[str,
     return dict(zip(names, answer, strict=True))
 
 
-def with_intermediates(gradients: dict[str, Any], intermediates: Mapping[str, Any]) -> Any:
-    """Gradients by name, with intermediate gradients beside them if there are any.
-
-    Examples
-    --------
-    >>> with_intermediates({"w": 1.0}, {}), with_intermediates({"w": 1.0}, {"dz": 0.5})
-    ({'w': 1.0}, ({'w': 1.0}, {'dz': 0.5}))
-    """
-    return (gradients, intermediates) if intermediates else gradients
-
-
 def _of_shape(answer: Sequence[Any]) -> str:
     return f" (of shape {np.shape(answer[0])})" if len(answer) == 1 else ""

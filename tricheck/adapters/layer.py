@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tricheck.adapters.answers import by_name, with_intermediates
+from tricheck.adapters.answers import by_name
 from tricheck.adapters.linearity import WEIGHTS, departures
 from tricheck.adapters.state import changed_arrays, named_arrays
 from tricheck.adapters.upstream import is_integer, upstream
@@ -94,11 +94,14 @@ class Layer:
         terms = (np.sum(out * dout) for out, dout in zip(run.outputs, douts, strict=True))
         return sum(terms) if run.several else next(terms)
 
-    def gradient(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> Any:
-        """The gradients by input name, from a backward pass with a fresh forward pass's cache.
+    def gradient(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> dict[str, Any]:
+        """The gradients by input name, from a backward pass with a fresh forward pass's cache."""
+        return self.both(params, *args, **fixed)[0]
 
-        Beside them, if there are any, the arrays that come with them or are left in the cache.
-        """
+    def both(
+        self, params: Mapping[str, Any], /, *args: Any, **fixed: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same, and the arrays that come beside them or are left in the cache."""
         run = self.run(params, *args, **fixed)
         if not _takes(self.backward, 1 + len(run.saved)):
             raise ModelError(_cannot_be_called(self, len(args)))
@@ -113,7 +116,7 @@ class Layer:
             for name, block in grown.items()
             if name in self.floating or name not in self.names
         }
-        return with_intermediates(gradients, {**left, **beside})
+        return gradients, {**left, **beside}
 
     def run(self, params: Mapping[str, Any], /, *args: Any, **fixed: Any) -> Run:
         """A forward pass.
@@ -149,6 +152,10 @@ class LayerModel(Model):
         """The name that reports show."""
         forward = self.layer.forward
         return self.name or str(getattr(forward, "__name__", type(forward).__name__))
+
+    def backward(self, params: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """The gradients, and beside them the arrays that are left in the cache."""
+        return self.layer.both(params, *args, **kwargs)
 
     def surroundings(self) -> dict[str, Any]:
         """What forward and backward compute with beside the inputs of floats."""

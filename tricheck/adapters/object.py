@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.adapters.answers import by_name, with_intermediates
+from tricheck.adapters.answers import by_name
 from tricheck.adapters.paths import Path
 from tricheck.adapters.state import Place, changed_arrays, kept, named_arrays, places
 from tricheck.calls import Calls, private_copy, same_arrays
@@ -107,8 +107,7 @@ class Subject:
     def gradient(self, params: dict[str, Any], /, *args: Any) -> dict[str, Any]:
         """The hand-written gradient with these parameters, by name."""
         with self.at_work() as working:
-            gradients: dict[str, Any] = split(working.gradient(private_copy(params), *args))[0]
-            return gradients
+            return working.gradient(private_copy(params), *args)
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,12 @@ class Working:
         """The loss with these parameters."""
         return self._call(self.subject.loss_of, params, args)
 
-    def gradient(self, params: dict[str, Any], /, *args: Any) -> Any:
-        """The hand-written gradient with these parameters, by name.
+    def gradient(self, params: dict[str, Any], /, *args: Any) -> dict[str, Any]:
+        """The hand-written gradient with these parameters, by name."""
+        return self.both(params, *args)[0]
 
-        Beside it, if there are any, the arrays that come with it or are left on the object.
-        """
+    def both(self, params: dict[str, Any], /, *args: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same, and the arrays that come beside it or are left on the object."""
         left: dict[str, Any] = {}
 
         def gradient_of(obj: Any, *args: Any) -> Any:
@@ -146,9 +146,8 @@ class Working:
         names = [path.text for path in self.subject.paths]
         if not isinstance(answer, Mapping):
             answer = by_name(answer, names, "gradient", "parameters")
-        return with_intermediates(
-            {_full_name(key, self.subject.paths): answer[key] for key in answer}, {**left, **beside}
-        )
+        gradients = {_full_name(key, self.subject.paths): answer[key] for key in answer}
+        return gradients, {**left, **beside}
 
     def _call(self, function: Function, params: dict[str, Any], args: Any) -> Any:
         obj, paths = self.subject.obj, self.subject.paths
@@ -167,9 +166,10 @@ class Working:
 
 @dataclass(frozen=True)
 class ObjectModel(Model):
-    """A model made of an object."""
+    """A model made of an object; at work, of one that may be changed."""
 
     subject: Subject = field(kw_only=True)
+    working: Working | None = field(default=None, kw_only=True)
 
     @property
     def title(self) -> str:
@@ -187,7 +187,14 @@ class ObjectModel(Model):
                 gradient=working.gradient,
                 params=subject.values(),
                 subject=subject,
+                working=working,
             )
+
+    def backward(self, params: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """The gradient, and beside it the arrays that it leaves on the object."""
+        if self.working is None:
+            return super().backward(params, *args, **kwargs)
+        return self.working.both(params, *args, **kwargs)
 
     def surroundings(self) -> dict[str, Any]:
         """What loss and gradient compute with, the object's own values included."""

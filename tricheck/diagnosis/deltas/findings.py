@@ -91,19 +91,19 @@ def _strays(study: Study, judgement: Judgement, unmatched: list[str]) -> Iterato
     strays = [
         _stray(study, mark, shown, judgement.settled) for mark in judgement.strays[:_MOST_STRAYS]
     ]
-    for error in _errors([s for s in strays if s.known or s.mark.step is not None]):
-        first = error.strays[0]
+    for origin in _origins([s for s in strays if s.known or s.mark.step is not None]):
+        first = origin.strays[0]
         evidence: dict[str, float | str | list[str]] = {
             "first_wrong": first.mark.name,
-            "line": first.sites[error.common[0]].spot,
+            "line": first.sites[origin.common[0]].spot,
         }
         if (factor := judgement.wrong.get(first.mark)) is not None:
             evidence["factor"] = factor
-        yield _note(_message(error, judgement), judgement, unmatched, evidence)
+        yield _note(_message(origin, judgement), judgement, unmatched, evidence)
 
 
 @dataclass(frozen=True)
-class Error:
+class Origin:
     """One error that would explain several strays.
 
     Attributes
@@ -118,22 +118,22 @@ class Error:
     common: list[str]
 
 
-def _errors(strays: list[Stray]) -> list[Error]:
+def _origins(strays: list[Stray]) -> list[Origin]:
     """As few errors as explain all strays, more or less."""
-    errors: list[Error] = []
+    origins: list[Origin] = []
     for stray in strays:
-        for number, error in enumerate(errors):
-            if common := [words for words in error.common if words in stray.sites]:
-                errors[number] = Error([*error.strays, stray], common)
+        for number, origin in enumerate(origins):
+            if common := [words for words in origin.common if words in stray.sites]:
+                origins[number] = Origin([*origin.strays, stray], common)
                 break
         else:
-            errors.append(Error([stray], list(stray.sites)))
-    return errors[:_MOST_FINDINGS]
+            origins.append(Origin([stray], list(stray.sites)))
+    return origins[:_MOST_FINDINGS]
 
 
-def _message(error: Error, judgement: Judgement) -> str:
+def _message(origin: Origin, judgement: Judgement) -> str:
     """How a gradient is wrong beside those that it should follow from, and where that comes in."""
-    stray = error.strays[0]
+    stray = origin.strays[0]
     name, names = stray.mark.name, _listed(stray.known)
     factor = judgement.wrong.get(stray.mark)
     relation = f" ({_times(factor)} the right one)" if factor is not None else ""
@@ -146,16 +146,16 @@ def _message(error: Error, judgement: Judgement) -> str:
         scale = judgement.right[stray.known[0]]
         unit = f" up to the factor {_number(scale)}" if scale != 1.0 else ""
         said = f"{names} {_is(stray.known)} right{unit}, {name} is wrong{relation}"
-    if len(error.common) < len(stray.sites):
-        wrong = _listed([other.mark for other in error.strays])
-        return f"{said}; the wrong {wrong} share the way back {_through(error)}."
+    if len(origin.common) < len(stray.sites):
+        wrong = _listed([other.mark for other in origin.strays])
+        return f"{said}; the wrong {wrong} share the way back {_through(origin)}."
     which = "another" if another else "the"
-    return f"{said}: {which} error is made on the way back {_through(error)}."
+    return f"{said}: {which} error is made on the way back {_through(origin)}."
 
 
-def _through(error: Error) -> str:
+def _through(origin: Origin) -> str:
     """Operations in the order of the way back, as words to follow "the way back"."""
-    stray, common = error.strays[0], error.common
+    stray, common = origin.strays[0], origin.common
     if len(common) > _MOST_OPERATIONS:
         return f"from {common[0] if stray.known else 'the loss'} to {stray.own}"
     start = "through" if stray.known else "from the loss through"

@@ -51,13 +51,16 @@ class Said(NamedTuple):
         The steps that may be meant, in the order of the run; several where it is one or another.
     number : int or None
         Which of the order it is, counted from anywhere.
-    layer : bool
-        Whether it is a delta, so that the input of an activation comes first, named or not.
+    first : bool
+        Whether it is the first of them if it fits none.
+    usual : bool
+        Whether that is no more than what most people mean by the name.
     """
 
     orders: Sequence[Steps]
-    number: int | None
-    layer: bool
+    number: int | None = None
+    first: bool = False
+    usual: bool = False
 
 
 class Series(NamedTuple):
@@ -102,6 +105,7 @@ class Matcher:
         self._variables: Mapping[str, Sequence[Steps]] = variables(study)
         self._layers = layers(study)
         self._results = results(study)
+        self._made_by = {out: step for step in study.steps for out in step.outs}
 
     def match(self, shown: Mapping[str, Any]) -> tuple[list[Shown], list[str]]:
         """The gradients whose place is found, and the names of the others.
@@ -112,11 +116,16 @@ class Matcher:
         ----------
         shown : mapping of str to ndarray or list of ndarray
         """
+        fitted = [(series, self._ways(series, said)) for series, said in self._gathered(shown)]
+        turned = {
+            self._turned(ways[0]) for s, ways in fitted if len(ways) == 1 and s.numbers is None
+        }
         found: list[Shown] = []
         unmatched: list[str] = []
-        for series, said in self._gathered(shown):
-            placed = self._along(series, said) if said is not None else []
-            if placed:
+        for series, ways in fitted:
+            if series.numbers is None and len(turned) == 1:  # all lists as those that fit
+                ways = [way for way in ways if self._turned(way) in turned]
+            if placed := self._placed(series, ways):
                 found += [shown for shown in placed if not self._is_that_variable(shown)]
                 continue
             for name, array in zip(series.names, series.arrays, strict=True):
@@ -130,14 +139,14 @@ class Matcher:
 
     def _gathered(self, shown: Mapping[str, Any]) -> Iterator[tuple[Series, Said | None]]:
         """What is shown, those in an order together, and what the names say."""
-        numbered: dict[tuple[int, ...], tuple[Series, Said]] = {}
+        numbered: dict[str, tuple[Series, Said]] = {}
         for name, value in shown.items():
             said = next(filter(None, (self._said(name, r) for r in readings(name))), None)
             if said is None or said.number is None or _stacked(value, said.orders):
                 yield _series(name, value, said), said
                 continue
-            key = tuple(map(id, chain(*said.orders)))
-            series, _ = numbered.setdefault(key, (Series([], [], []), said))
+            alike = "".join(c for c in name if not c.isdigit())
+            series, _ = numbered.setdefault(alike, (Series([], [], []), said))
             series.names.append(name)
             series.arrays.append(value)
             assert series.numbers is not None
@@ -147,55 +156,71 @@ class Matcher:
     def _said(self, name: str, reading: Reading) -> Said | None:
         variable, stem = reading.variable, reading.stem
         if reading.delta and not stem:
-            number = reading.number
-            own = self._variables.get(f"{_USUAL[0]}{number}")
-            return Said(own, None, True) if own else Said([self._layers], number, True)
+            variable = f"{_USUAL[0]}{reading.number}"
+            if variable not in self._variables:
+                return Said([self._layers], reading.number)
         if variable in self._variables:
             orders = self._variables[variable]
-            before = self._inputs(orders) if reading.delta else []
-            return Said([*before, *orders], number_before(name), reading.delta)
+            inputs = self._inputs(orders) if reading.delta else []
+            return Said([*inputs, *orders], number_before(name), first=bool(inputs))
         if stem in self._variables and reading.number is not None:
-            return Said(self._variables[stem], reading.number, False)
+            return Said(self._variables[stem], reading.number)
         for other in (variable.removesuffix("s"), f"{variable}s"):
             if other in self._variables:
-                return Said(self._variables[other], None, False)
-        if stem in _USUAL:
-            return Said([self._layers], reading.number, False)
-        return None
+                return Said(self._variables[other])
+        return Said([self._layers], reading.number, usual=True) if stem in _USUAL else None
 
-    def _inputs(self, orders: Sequence[Steps]) -> Sequence[Steps]:
-        """The input of the activation whose output a lone variable is."""
+    def _inputs(self, orders: Sequence[Steps]) -> list[Steps]:
+        """The input of the activation whose output a lone variable is: a delta is of that."""
         steps = [*chain(*orders)]
         if len(steps) != 1 or steps[0] in self._layers:
             return []
-        before = self._results[: self._results.index(steps[0])]
-        inputs = [step for step in before if step in self._layers]
-        return [inputs[-1:]] if inputs else []
+        found: dict[Step, None] = {}
+        pending = list(steps)
+        for step in pending:  # which grows meanwhile
+            for place in step.places:
+                before = self._made_by.get(place.storage)
+                if before is None or np.shape(before.value) != np.shape(steps[0].value):
+                    continue
+                if before in self._layers:
+                    found[before] = None
+                elif before not in pending:
+                    pending.append(before)
+        return [[*found]] if len(found) == 1 else []
 
     # --- places ---
 
-    def _along(self, series: Series, said: Said) -> list[Shown]:
-        """The series where it fits best; empty where that cannot be told."""
-        orders = said.orders
+    def _ways(self, series: Series, said: Said | None) -> list[list[Shown]]:
+        """How the series fits best, in as many ways as it may be meant."""
+        orders = said.orders if said is not None else []
         if len(orders) > 1:
             meant = set(chain(*orders))
             orders = [*orders, [step for step in self._results if step in meant]]
         laid = [self._laid(series, steps) for order in orders for steps in series.along(order)]
         ways = list({tuple(s.step for s in way): way for way in laid}.values())
         best = max(map(_fit, ways), default=(0, 0))
-        if any(best):
-            ways = [way for way in ways if _fit(way) == best]
-            alike = {tuple(s.name for s in way if s.likeness.right) for way in ways}
-            return ways[-1] if len(alike) == 1 else []
-        if series.numbers is None and len(ways) > 1:  # reversed or not, none of it is right
-            apart = all(s.likeness.apart for way in ways for s in way)
+        ways = [way for way in ways if _fit(way) == best]
+        if not any(best) and said is not None and said.usual and self._all_right(series):
+            return []
+        if series.numbers is None or not ways:
+            return ways
+        if any(best) or self._same_place(ways):
+            return ways[-1:]
+        return ways[:1] if said is not None and said.first else ways
+
+    @staticmethod
+    def _placed(series: Series, ways: list[list[Shown]]) -> list[Shown]:
+        """The only way in which the series may be meant; of a list all of which is wrong, one."""
+        if len(ways) == 1:
+            return ways[0]
+        if series.numbers is None and ways and all(s.likeness.apart for way in ways for s in way):
             name = series.names[0].rpartition("[")[0]
-            return (
-                [ways[0][-1]._replace(name=name, placed=False)] if len(ways) == 2 and apart else []
-            )
-        if said.layer and said.number is None:
-            return ways[0] if ways else []
-        return ways[-1] if ways and self._same_place(ways) else []
+            return [ways[0][-1]._replace(name=name, placed=False)]
+        return []
+
+    def _turned(self, way: list[Shown]) -> bool:
+        """Whether the turns of a loop are laid out the last first."""
+        return self._results.index(way[0].step) > self._results.index(way[-1].step)
 
     def _same_place(self, ways: list[list[Shown]]) -> bool:
         """Whether the gradients at these places are the same, so that any will do."""
@@ -226,6 +251,10 @@ class Matcher:
             if self._alike(array, right):
                 return Shown(name, array, step, Likeness(1.0, False))
         return None
+
+    def _all_right(self, series: Series) -> bool:
+        """Whether all are right gradients of something."""
+        return all(map(self._equal, series.names, series.arrays))
 
     def _is_that_variable(self, shown: Shown) -> bool:
         """Whether it is no gradient at all, but a forward value of this very name."""

@@ -24,14 +24,15 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
 
 
 def results(study: Study) -> list[Step]:
-    """The steps that have made what a call returned, in the order of the run.
+    """The steps that have made what a call returned, in the order of the run; not the loss itself.
 
     NumPy functions that are written in terms of others make several steps in one call.
     """
     last: dict[tuple[int, Spots], Step] = {}
     for step, came in reversed(study.came.items()):  # found on the way back
-        several = isinstance(came, list) or np.iscomplexobj(came)
-        if step.note is not None and not several and not isinstance(step, Written):
+        real = not isinstance(came, list) and not np.iscomplexobj(came)
+        memory = isinstance(step, Written) or study.end.storage in step.outs
+        if step.note is not None and real and not memory:
             last[step.note.call, study.spots(step)] = step
     return list(last.values())
 

@@ -14,12 +14,8 @@ from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage, Written
 
-_HANDED_ON = (
-    np.add,
-    np.subtract,
-    np.copy,
-    operator.setitem,
-)  # which hand back the gradient as it is
+# They hand the gradient back as it is
+_HANDED_ON = (np.add, np.subtract, np.copy, operator.setitem)
 
 
 class Mark(NamedTuple):
