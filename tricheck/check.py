@@ -16,9 +16,9 @@ from tricheck.contract import refuse_bad_seed
 from tricheck.diagnosis import backprop as backprop_diagnosis
 from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
 from tricheck.diagnosis import reference as reference_diagnosis
-from tricheck.diagnosis.blind_spots import blind_spots
 from tricheck.diagnosis.deltas import findings as deltas
-from tricheck.diagnosis.elsewhere import Elsewhere
+from tricheck.diagnosis.hiding.blind_spots import blind_spots
+from tricheck.diagnosis.hiding.elsewhere import Elsewhere
 from tricheck.diagnosis.mistakes.findings import kept_run
 from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError

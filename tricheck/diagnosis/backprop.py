@@ -11,16 +11,22 @@ from collections.abc import Iterable
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.diagnosis.block import Block, block_of
-from tricheck.diagnosis.curl import curl
-from tricheck.diagnosis.exchanged import exchanged
-from tricheck.diagnosis.explanation import Explanation
 from tricheck.diagnosis.fallback import fallback
-from tricheck.diagnosis.memory import UPDATED, between_calls, moves_parameters, stale, updated
 from tricheck.diagnosis.mistakes.findings import located, mistaken
-from tricheck.diagnosis.relations import relation
-from tricheck.diagnosis.shapes import wrong_shape
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.probes.curl import curl
+from tricheck.diagnosis.probes.memory import (
+    UPDATED,
+    between_calls,
+    moves_parameters,
+    stale,
+    updated,
+)
+from tricheck.diagnosis.relations.block import Block, block_of
+from tricheck.diagnosis.relations.exchanged import exchanged
+from tricheck.diagnosis.relations.explanation import Explanation
+from tricheck.diagnosis.relations.relation import relation
+from tricheck.diagnosis.relations.shapes import wrong_shape
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.facts import Evidence
 from tricheck.parameters import Index
 from tricheck.tracing.study import Study

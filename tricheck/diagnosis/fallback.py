@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.curl import Curl
-from tricheck.diagnosis.explanation import Explanation, credible
-from tricheck.diagnosis.rearranged import rearranged
-from tricheck.diagnosis.regions import Region, filled, largely, regions
-from tricheck.diagnosis.regularizer import regularizer
-from tricheck.diagnosis.scaling import scaling
-from tricheck.diagnosis.slices import factored
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.probes.curl import Curl
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import Explanation, credible
+from tricheck.diagnosis.relations.rearranged import rearranged
+from tricheck.diagnosis.relations.regions import Region, filled, largely, regions
+from tricheck.diagnosis.relations.regularizer import regularizer
+from tricheck.diagnosis.relations.scaling import scaling
+from tricheck.diagnosis.relations.slices import factored
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.vocabulary import Cause, Finding
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong

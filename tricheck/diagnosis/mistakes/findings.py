@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.diagnosis.block import Block
 from tricheck.diagnosis.mistakes.search import Discrepancy, Explained, Search
 from tricheck.diagnosis.mistakes.where import Where, locate
+from tricheck.diagnosis.relations.block import Block
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study, study

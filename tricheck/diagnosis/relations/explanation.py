@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block, Bools, Facts
+from tricheck.diagnosis.relations.block import Block, Bools, Facts
 from tricheck.parameters import FloatArray, Index
 from tricheck.vocabulary import Cause, Finding
 

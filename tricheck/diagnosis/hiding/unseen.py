@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tricheck.diagnosis.elsewhere import Elsewhere, Way
+from tricheck.diagnosis.hiding.elsewhere import Elsewhere, Way
 from tricheck.diagnosis.mistakes.mistake import instead, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.errors import TraceError

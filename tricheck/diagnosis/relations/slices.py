@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.explanation import Explanation
-from tricheck.diagnosis.fit import Factor, fit, times
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import Explanation
+from tricheck.diagnosis.relations.fit import Factor, fit, times
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from tricheck.comparison import BoolArray
-from tricheck.diagnosis import hidden
-from tricheck.diagnosis.elsewhere import Elsewhere, Way, axes_in_words
+from tricheck.diagnosis.hiding import hidden
+from tricheck.diagnosis.hiding.elsewhere import Elsewhere, Way, axes_in_words
+from tricheck.diagnosis.hiding.sizes import coinciding, single
+from tricheck.diagnosis.hiding.unseen import Kind, Trial, Unseen, unseen
 from tricheck.diagnosis.mistakes import paths
 from tricheck.diagnosis.mistakes.activations import activations
 from tricheck.diagnosis.mistakes.sites import sites
-from tricheck.diagnosis.mistakes.unseen import Kind, Trial, Unseen, unseen
 from tricheck.diagnosis.sensitivity import limits
-from tricheck.diagnosis.sizes import coinciding, single
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.tracing.study import Study

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.explanation import ENOUGH, Explanation, of_whole
-from tricheck.diagnosis.rearranged import rearranged
-from tricheck.diagnosis.regions import Region, regions, wrong_entries
-from tricheck.diagnosis.regularizer import regularizer
-from tricheck.diagnosis.scaling import scaling
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import ENOUGH, Explanation, of_whole
+from tricheck.diagnosis.relations.rearranged import rearranged
+from tricheck.diagnosis.relations.regions import Region, regions, wrong_entries
+from tricheck.diagnosis.relations.regularizer import regularizer
+from tricheck.diagnosis.relations.scaling import scaling
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.vocabulary import Cause
 
 _CHOICE = math.log10(30)  # digits: regions that are looked at

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
+from tricheck.diagnosis.relations.block import Block
 from tricheck.vocabulary import Cause, Finding
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.explanation import Explanation, credible
-from tricheck.diagnosis.pattern import clipped, partial
-from tricheck.diagnosis.rearranged import any_order, rearranged
-from tricheck.diagnosis.regularizer import regularizer
-from tricheck.diagnosis.scaling import scaling, totals
-from tricheck.diagnosis.slices import by_slice
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import Explanation, credible
+from tricheck.diagnosis.relations.pattern import clipped, partial
+from tricheck.diagnosis.relations.rearranged import any_order, rearranged
+from tricheck.diagnosis.relations.regularizer import regularizer
+from tricheck.diagnosis.relations.scaling import scaling, totals
+from tricheck.diagnosis.relations.slices import by_slice
+from tricheck.diagnosis.relations.surroundings import Surroundings
 
 _ALSO = 3  # other relations that are named
 _DEAR = 3.0  # digits: relations chosen among so many may be plainer in a part of the entries

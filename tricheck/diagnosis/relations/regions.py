@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block, Bools
+from tricheck.diagnosis.relations.block import Block, Bools
 
 _PARTS = (4, 3, 2)  # equal parts of an axis, the smallest first
 _ORDINALS = ("first", "second", "third", "fourth")

@@ -7,7 +7,7 @@ from itertools import islice
 
 import numpy as np
 
-from tricheck.diagnosis.elsewhere import Elsewhere, axes_in_words, listed
+from tricheck.diagnosis.hiding.elsewhere import Elsewhere, axes_in_words, listed
 from tricheck.diagnosis.mistakes.sites import Site, positions
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step

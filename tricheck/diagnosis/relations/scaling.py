@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block, Facts
-from tricheck.diagnosis.explanation import Explanation
-from tricheck.diagnosis.fit import Factor, factor_of, holds, times
-from tricheck.diagnosis.readings import Readings, readings_of
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block, Facts
+from tricheck.diagnosis.relations.explanation import Explanation
+from tricheck.diagnosis.relations.fit import Factor, factor_of, holds, times
+from tricheck.diagnosis.relations.readings import Readings, readings_of
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.vocabulary import Cause
 
 _SHOWN = 3  # readings that a message lists

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.fit import Factor, data_factor_of, factor_of
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.fit import Factor, data_factor_of, factor_of
 from tricheck.outside import is_code
 from tricheck.parameters import FloatArray
 

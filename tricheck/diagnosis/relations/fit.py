@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
+from tricheck.diagnosis.relations.block import Block
 from tricheck.parameters import FloatArray
 
 _COLLINEAR = 1e-8

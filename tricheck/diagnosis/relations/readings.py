@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import permutations
 
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.surroundings import Surroundings
 
 _LARGEST = 1024  # of the plain integers that are tried where nothing else fits
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.explanation import Explanation
-from tricheck.diagnosis.fit import Fit, fit
-from tricheck.diagnosis.readings import readings_of
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import Explanation
+from tricheck.diagnosis.relations.fit import Fit, fit
+from tricheck.diagnosis.relations.readings import readings_of
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
 

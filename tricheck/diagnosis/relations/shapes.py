@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.relations import relation
-from tricheck.diagnosis.scaling import is_bias
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.relation import relation
+from tricheck.diagnosis.relations.scaling import is_bias
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray, ShapeError
 from tricheck.vocabulary import Cause, Finding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.unseen import Kind, Trial
+from tricheck.diagnosis.hiding.unseen import Kind, Trial
 from tricheck.vocabulary import Cause
 
 NAMES = {

@@ -9,8 +9,8 @@ import numpy as np
 
 from tricheck.calls import Calls
 from tricheck.contract import Point
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.frozen import frozen
+from tricheck.diagnosis.probes.frozen import frozen
+from tricheck.diagnosis.relations.block import Block
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.rounding import lengths

@@ -9,11 +9,11 @@ from itertools import permutations
 
 import numpy as np
 
-from tricheck.diagnosis.block import Block
-from tricheck.diagnosis.explanation import Explanation
-from tricheck.diagnosis.fit import Factor, times
-from tricheck.diagnosis.readings import readings_of
-from tricheck.diagnosis.surroundings import Surroundings
+from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.explanation import Explanation
+from tricheck.diagnosis.relations.fit import Factor, times
+from tricheck.diagnosis.relations.readings import readings_of
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
 

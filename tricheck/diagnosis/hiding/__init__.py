@@ -1,0 +1,1 @@
+"""What a point hides: mistakes that would change nothing there."""

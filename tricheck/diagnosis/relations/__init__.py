@@ -1,0 +1,1 @@
+"""Relations that a wrong gradient has to the right one, told from the arrays alone."""
