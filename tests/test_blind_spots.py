@@ -192,8 +192,8 @@ def test_a_model_that_takes_too_long_is_said_not_to_have_been_looked_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     [case] = [case for case in CASES if case.name == "mask of ones"]
-    monkeypatch.setattr("tricheck.diagnosis.elsewhere._CHEAP", 0)
-    monkeypatch.setattr("tricheck.diagnosis.elsewhere._PASSES", 5)
+    monkeypatch.setattr("tricheck.diagnosis.hiding.elsewhere._CHEAP", 0)
+    monkeypatch.setattr("tricheck.diagnosis.hiding.elsewhere._PASSES", 5)
     report = tricheck.check(case.model(case.right))
     [spot] = report.blind_spots
     assert spot.name == "not-looked-for"
