@@ -103,17 +103,12 @@ def gradients(model: tricheck.Model, calls: int = 1) -> list[Blocks]:
     """What the hand-written gradient answers at the model's point, call after call."""
     assert callable(model.gradient)
     with model.at_work() as working:
-        params = working.params
         args, kwargs = private_copy((tuple(working.args), dict(working.kwargs)))
         answers = (
             working.gradient(private_copy(working.params), *args, **kwargs)  # type: ignore[operator]
             for _ in range(calls)
         )
-        # Beside the gradient there may be intermediate ones, in a dict of their own.
-        alone = (
-            a[0] if isinstance(a, tuple) and isinstance(params, Mapping) else a for a in answers
-        )
-        return [dict(leaves(private_copy(answer))) for answer in alone]
+        return [dict(leaves(private_copy(answer))) for answer in answers]
 
 
 def departures(truth: Blocks, came: Blocks, dtype: Any) -> dict[str, float]:

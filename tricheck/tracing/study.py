@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -106,9 +106,13 @@ class Study:
         """Where in the loss a step was made: the call's way down, the innermost spot last."""
         return step.note.spots[self.outside :] if step.note is not None else ()
 
-    def through(self, step: Step) -> frozenset[str]:
-        """Which parameters a step depends on."""
-        return frozenset[str]().union(*self.reach[step])
+    def through(self, *steps: Step) -> frozenset[str]:
+        """Which parameters any of these steps depends on."""
+        return frozenset[str]().union(*(names for step in steps for names in self.reach[step]))
+
+    def reached(self, places: Iterable[tuple[Step, int]]) -> frozenset[str]:
+        """Which parameters any of these places depends on, each given by its step and number."""
+        return frozenset[str]().union(*(self.reach[step][number] for step, number in places))
 
     @cached_property
     def reach(self) -> dict[Step, tuple[frozenset[str], ...]]:

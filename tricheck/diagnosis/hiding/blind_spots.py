@@ -17,7 +17,7 @@ from tricheck.diagnosis.hiding import hidden
 from tricheck.diagnosis.hiding.elsewhere import Elsewhere, Way, axes_in_words
 from tricheck.diagnosis.hiding.sizes import coinciding, single
 from tricheck.diagnosis.hiding.unseen import Kind, Trial, Unseen, unseen
-from tricheck.diagnosis.mistakes import paths
+from tricheck.diagnosis.mistakes import scatter
 from tricheck.diagnosis.mistakes.activations import activations
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.diagnosis.sensitivity import limits
@@ -265,7 +265,7 @@ def _unrepeated(study: Study) -> Iterator[BlindSpot]:
     if not any(isinstance(step, Gathered) and step.repeats for step in study.steps):
         return
     for site in sites(study):
-        if not site.turn and paths.unrepeated(site):
+        if not site.turn and scatter.unrepeated(site):
             yield BlindSpot(
                 "no-repeated-index",
                 f"No index occurs twice in {site.words}, so `=` in place of `+=` on the way back "

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tricheck.diagnosis.mistakes import activations, links, paths, products, reductions
+from tricheck.diagnosis.mistakes import (
+    branches,
+    links,
+    paths,
+    products,
+    reductions,
+    scatter,
+    slopes,
+    values,
+)
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.sites import Site, sites
+from tricheck.diagnosis.mistakes.terms import Around
 from tricheck.tracing.study import Study
 
 
@@ -26,13 +36,13 @@ def catalogue(
     """
     every = sites(study)
     whole = [site for site in every if not site.turn]
-    known, other = activations.mistakes(study)
+    known, other = slopes.mistakes(study)
     yield from known
     yield from links.mistakes(study, whole)
-    yield from paths.held_constant(study, whole)
+    yield from values.held_constant(study, whole)
     yield from _of_sites(study, whole, whole)
-    yield from paths.constant(study, whole)
-    yield from activations.elsewhere(study, whole)
+    yield from values.constant(study, whole)
+    yield from slopes.elsewhere(study, whole)
     yield from other
     if gradients is not None:
         for site in every:
@@ -42,12 +52,12 @@ def catalogue(
 
 
 def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mistake]:
-    around = paths.Around.of(study)
+    around = Around.of(study)
     for site in some:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
-        yield from paths.overwritten(study, site)
-        yield from paths.branches(study, site)
+        yield from scatter.overwritten(study, site)
+        yield from branches.branches(study, site)
         yield from reductions.unreduced(study, site)
         yield from reductions.spread(study, site)
     for site in some:

@@ -45,7 +45,7 @@ def _at_logits(
         "p - y is already the gradient of the cross-entropy in the logits",
         site.spot,
         {step: after(times(p * (1.0 - p))) for step, p in pairs},
-        frozenset[str]().union(*(part for step, _ in pairs for part in study.reach[step])),
+        study.through(*(step for step, _ in pairs)),
     )
 
 
@@ -72,7 +72,7 @@ def _of_jacobian(
             "the gradient in the logits is p (g - sum(g p)) for what comes back as g",
             site.spot,
             edits,
-            frozenset[str]().union(*(study.through(step) for step, _, _ in found)),
+            study.through(*(step for step, _, _ in found)),
         )
 
 

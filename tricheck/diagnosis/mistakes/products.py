@@ -152,9 +152,7 @@ def _change(study: Study, place: Place, gradients: dict[str, Any]) -> Any:
 
 
 def _reach(study: Study, site: Site, position: int) -> frozenset[str]:
-    return frozenset[str]().union(
-        *(study.reach[step][number] for step, number in site.places(position))
-    )
+    return study.reached(site.places(position))
 
 
 def _with_factor(number: int, position: int, other: int, factor: Any) -> Edit:

@@ -36,7 +36,7 @@ def unreduced(study: Study, site: Site) -> Iterator[Mistake]:
                 "sum it over all that the forward pass has repeated it in",
                 site.spot,
                 edits,
-                frozenset[str]().union(*(study.reach[step][number] for step, number in places)),
+                study.reached(places),
             )
 
 
@@ -55,7 +55,7 @@ def spread(study: Study, site: Site) -> Iterator[Mistake]:
             "only the entry that was picked gets it",
             site.spot,
             {step: instead(0, _everywhere(even)) for step in site.steps},
-            frozenset[str]().union(*(names for step in site.steps for names in study.reach[step])),
+            study.through(*site.steps),
         )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.paths import terms_of
 from tricheck.diagnosis.mistakes.sites import Site, sites
+from tricheck.diagnosis.mistakes.terms import terms_of
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Step, Storage
 
