@@ -27,17 +27,23 @@ from tests.diagnosis.bug import Bug, Row
 from tests.diagnosis.bugs import BUGS
 from tests.diagnosis.correct import displaced, fared, moved
 from tests.diagnosis.fresh import FRESH
+from tests.diagnosis.heldout import HELDOUT
 from tricheck.parameters import Parameters
 from tricheck.vocabulary import Cause
 
-REACH = 0.95
+KNOWN = [*BUGS, *FRESH]
+# What is reached with bugs that the diagnosis has been built with, and with others.
+REACH, REACH_UNSEEN = 0.95, 0.85
 STEP = 1e-4
 
 every_bug = pytest.mark.parametrize(
-    "bug", [*BUGS, *FRESH], ids=lambda bug: f"{bug.model}: {bug.name}"
+    "bug", [*KNOWN, *HELDOUT], ids=lambda bug: f"{bug.model}: {bug.name}"
 )
 every_model = pytest.mark.parametrize("name", sources())
-either_set = pytest.mark.parametrize("bugs", [BUGS, FRESH], ids=["known", "fresh"])
+either_set = pytest.mark.parametrize("bugs", [KNOWN, HELDOUT], ids=["known", "held-out"])
+with_its_reach = pytest.mark.parametrize(
+    ("bugs", "reach"), [(KNOWN, REACH), (HELDOUT, REACH_UNSEEN)], ids=["known", "held-out"]
+)
 
 
 # --- the expectations -----------------------------------------------------------------------------
@@ -109,20 +115,29 @@ def test_every_class_of_mistakes_is_planted() -> None:
     assert sum(len(bug.mistakes) > 1 for bug in BUGS) >= 8
 
 
+def test_the_held_out_bugs_are_many_and_in_models_of_their_own() -> None:
+    together = sum(len(bug.mistakes) > 1 for bug in HELDOUT)
+    assert together >= 10
+    assert len(HELDOUT) - together >= 70
+    models = {bug.model for bug in HELDOUT}
+    assert len(models) >= 14
+    assert not models & {bug.model for bug in KNOWN}
+
+
 # --- what is said ---------------------------------------------------------------------------------
 
 
-@every_bug
-def test_backprop_is_blamed_for_the_spoiled_parameters(bug: Bug) -> None:
-    said = outcome(bug)
-    assert said.verdict_right, str(said.report)
-    assert said.parameters_right, str(said.report)
-
-
 @either_set
-def test_mistakes_are_called_by_their_names(bugs: list[Bug]) -> None:
+def test_backprop_is_blamed_for_the_spoiled_parameters(bugs: list[Bug]) -> None:
+    said = (outcome(bug) for bug in bugs)
+    wrong = [each.bug for each in said if not (each.verdict_right and each.parameters_right)]
+    assert not wrong, "\n".join(listed(wrong))
+
+
+@with_its_reach
+def test_mistakes_are_called_by_their_names(bugs: list[Bug], reach: float) -> None:
     wrong = [bug for bug in bugs if not outcome(bug).cause_right]
-    assert 1 - len(wrong) / len(bugs) >= REACH, "\n".join(listed(wrong))
+    assert 1 - len(wrong) / len(bugs) >= reach, "\n".join(listed(wrong))
 
 
 @either_set
@@ -130,24 +145,24 @@ def test_no_cause_is_stated_as_certain_that_was_not_injected(bugs: list[Bug]) ->
     assert not listed(bug for bug in bugs if outcome(bug).certain_and_wrong)
 
 
-@either_set
-def test_the_factor_that_was_injected_is_among_the_readings(bugs: list[Bug]) -> None:
+@with_its_reach
+def test_the_factor_that_was_injected_is_among_the_readings(bugs: list[Bug], reach: float) -> None:
     readings = [right for bug in bugs for right in outcome(bug).readings_right]
     wrong = [bug for bug in bugs if not all(outcome(bug).readings_right)]
-    assert sum(readings) >= REACH * len(readings), "\n".join(listed(wrong))
+    assert sum(readings) >= reach * len(readings), "\n".join(listed(wrong))
 
 
-@either_set
-def test_the_line_whose_derivative_is_wrong_is_pointed_at(bugs: list[Bug]) -> None:
+@with_its_reach
+def test_the_line_whose_derivative_is_wrong_is_pointed_at(bugs: list[Bug], reach: float) -> None:
     lines = [right for bug in bugs for right in outcome(bug).lines_right]
     wrong = [bug for bug in bugs if not all(outcome(bug).lines_right)]
-    assert sum(lines) >= REACH * len(lines), "\n".join(listed(wrong))
+    assert sum(lines) >= reach * len(lines), "\n".join(listed(wrong))
 
 
 def listed(bugs: Iterable[Bug]) -> list[str]:
-    """What is not right about each; only the class of a fresh one, which is to stay unseen."""
+    """What is not right about each; only the class of a held-out one, which is to stay unseen."""
     return [
-        bug.row if bug in FRESH else f"{bug.model}: {bug.name}: {failure}"
+        bug.row if bug in HELDOUT else f"{bug.model}: {bug.name}: {failure}"
         for bug in bugs
         for failure in failures(outcome(bug))
     ]

@@ -9,13 +9,14 @@ from tests.diagnosis.bench import Outcome, outcome
 from tests.diagnosis.bugs import BUGS
 from tests.diagnosis.correct import fare
 from tests.diagnosis.fresh import FRESH
+from tests.diagnosis.heldout import HELDOUT
 
 
 def main() -> None:
     """Parse the command line and print the table it asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.diagnosis", description=__doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--fresh", action="store_true", help="the held-out bugs")
+    which.add_argument("--held-out", action="store_true", help="the bugs not built with")
     which.add_argument(
         "--correct", type=int, metavar="N", help="correct models, at N random points each"
     )
@@ -28,9 +29,9 @@ def main() -> None:
     if options.correct is not None:
         print_correct(options.correct)
         return
-    outcomes = [outcome(bug) for bug in (FRESH if options.fresh else BUGS)]
+    outcomes = [outcome(bug) for bug in (HELDOUT if options.held_out else [*BUGS, *FRESH])]
     print_named(outcomes)
-    if options.cases or not options.fresh:
+    if options.cases or not options.held_out:
         print_failures(outcomes)
 
 

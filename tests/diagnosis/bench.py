@@ -22,7 +22,10 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 Blocks = Mapping[str, npt.NDArray[Any]]
 
 _HERE = Path(__file__).parent
-_FOLDERS = (_HERE.parent.parent / "examples", _HERE / "models", _HERE / "fresh_models")
+_FOLDERS = (
+    _HERE.parent.parent / "examples",
+    *(_HERE / folder for folder in ("models", "fresh_models", "heldout_models")),
+)
 
 # Two ways of writing one right gradient differ by rounding, a few ulps of a block's largest entry;
 # a planted bug moves it by far more, and a test says that nothing lies in between.

@@ -1,4 +1,4 @@
-"""The injected bugs that the diagnosis is built with; `fresh` has others that it has not seen.
+"""The injected bugs that the diagnosis is built with; `heldout` has others that it has not seen.
 
 What each spoils is derived in a test; what each may be called follows from what was done.
 """

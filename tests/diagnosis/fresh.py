@@ -1,7 +1,4 @@
-"""Bugs that the diagnosis has not been built with, in models of other styles.
-
-To keep them a measure, look at the shares that are right and not at the single cases.
-"""
+"""More injected bugs, in models of other styles; once held out, by now known like `bugs`."""
 
 from __future__ import annotations
 

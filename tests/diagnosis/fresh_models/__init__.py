@@ -1,1 +1,1 @@
-"""Correct models in other styles, for the bugs that the diagnosis has not seen."""
+"""Correct models in other styles, to plant the bugs of `fresh` in."""
