@@ -50,7 +50,7 @@ def fallback(block: Block, around: Surroundings, curl: Curl | None, remark: str 
 def _approximate(block: Block) -> Finding:
     size = block.relative_error
     message = (
-        f"Right to {size:.1e} of its norm, which rounding does not explain: look for an "
+        f"Right to {size:.1e} of its norm, which rounding does not explain: consistent with an "
         "approximated function, a constant with few digits, a cast, or an epsilon or solver "
         "tolerance in the loss that backprop leaves out."
     )
@@ -134,11 +134,15 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
     are = "is" if wrong == 1 else "are"
     message = f"{wrong} of {size} entries {are} wrong, the others right: "
     if region is None:
-        message += "look at what sets these apart (a border, a mask, an index)."
+        message += (
+            "consistent with a mistake in what these alone go through (a border, a mask, an index)."
+        )
     else:
         throughout = filled(block, region)
         message += f"{'exactly those' if throughout else 'all'} {region.text}"
-        message += _repeated(block, region, around) or ". Look at what is special there."
+        message += _repeated(block, region, around) or (
+            ", consistent with a mistake in what these alone go through."
+        )
         evidence["where"] = region.text
     yield block.finding(Cause.ENTRIES, message, evidence, list(block.blamed))
 

@@ -62,7 +62,8 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
         side = f"{_listed(downstream)} right and " if downstream else ""
         words = (
             f"with {side}{_listed(upstream)} wrong, the error enters on the way back from "
-            f"{came_from} to {site_of[first].words}"
+            f"{came_from} to {site_of[first].words}: consistent with a path or a factor that is "
+            "lost there, or a wrong derivative"
         )
         if len(known) > len(upstream):
             found |= {name: Where(False, words, site_of[first].spot) for name in upstream}
