@@ -836,3 +836,33 @@ def test_a_bound_method_is_told_from_its_function() -> None:
         Model.from_object(net, ["w"], net.loss, lambda o: {"w": 2 * o.w})
     report = tricheck.check(Model.from_object(net, ["w"], Net.loss, lambda o: {"w": 2 * o.w}))
     assert report.verdict is Verdict.AGREE
+
+
+# --- caches that the loss leaves ------------------------------------------------------------------
+
+
+def test_a_gradient_that_reads_what_the_loss_has_cached_is_run_after_it() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    cache: dict[str, Any] = {}
+
+    def loss(p: dict[str, Any]) -> Any:
+        cache["a"] = np.tanh(X @ p["W1"])
+        cache["d"] = cache["a"] @ p["W2"] - Y
+        return 0.5 * np.sum(cache["d"] ** 2)
+
+    def gradient(one: float) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def backward(p: dict[str, Any]) -> dict[str, Any]:
+            a, d = cache["a"], cache["d"]
+            return {"W1": X.T @ (d @ p["W2"].T * (one - a**2)), "W2": a.T @ d}
+
+        return backward
+
+    params = {"W1": rng.normal(size=(3, 4)), "W2": rng.normal(size=(4, 2))}
+    right = tricheck.check(loss, gradient(1.0), params)
+    assert right.verdict is tricheck.Verdict.AGREE
+    assert [(f.cause, f.severity) for f in right.findings] == [("stateful", "note")]
+    assert max(p.sensitivity for p in right.parameters.values()) < 1e-10
+    wrong = tricheck.check(loss, gradient(1.00001), params)
+    assert wrong.verdict is tricheck.Verdict.BACKPROP
+    assert [p.verdict for p in wrong.parameters.values()] == ["backprop", "agree"]

@@ -381,7 +381,7 @@ def test_attributes_that_the_gradient_leaves_on_an_object_are_read(mistake: str)
             assert note.evidence["first_wrong"] == mistake
             assert note.evidence["unmatched"] == []
         else:
-            assert not report.findings
+            assert not [f for f in report.findings if f.cause != "stateful"]
 
 
 class Dense:

@@ -28,6 +28,8 @@ class Calls:
         Calls so far of `loss`, `gradient` and `reference`.
     careful : bool
         Hand over fresh copies at every call, for functions that change what they are given.
+    in_pairs : bool
+        Run the loss right before the gradient, for a gradient that reads what that has kept.
     """
 
     def __init__(self, model: Model, parameters: Parameters) -> None:
@@ -35,6 +37,7 @@ class Calls:
         self.parameters = parameters
         self.counts: Counter[str] = Counter()
         self.careful = False
+        self.in_pairs = False
         self._args, self._kwargs = self._copy_arguments()
 
     def _copy_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -75,6 +78,8 @@ class Calls:
 
     def gradient(self, flat: FloatArray) -> tuple[FloatArray, list[ShapeError]]:
         """The hand-written gradient at a point, run in the dtypes that the user passed."""
+        if self.in_pairs:
+            self.raw_loss(self.parameters.build(flat.copy(), native=True))
         structure = self.parameters.build(flat.copy(), native=True)
         return self.parameters.read_gradient(self.raw_gradient(structure))
 

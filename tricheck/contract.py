@@ -21,6 +21,8 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source
 # Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
 _REPEAT_ULPS = 64
 _REPEATS = 8
+_BESIDE = 1e-3  # how far away the loss is run to see whether the gradient notices
+_KEPT = 1e-8  # of the largest entry: less is another order of summation
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ def inspect(calls: Calls) -> Point:
     repeats.append(_loss_at_point(calls, findings))
     second_gradient, *_ = _gradient_at_point(calls, findings)
     repeats.append(_loss_at_point(calls, findings))
+    if _reads_the_loss(calls, gradient, second_gradient):
+        calls.in_pairs = True
+        findings.append(_in_pairs())
     changed = any(_differ(loss, other) for other in repeats)
     spread = repeated_spread(calls) if changed else 0.0
     if spread:
@@ -92,6 +97,33 @@ def inspect(calls: Calls) -> Point:
         changed and not spread,
         _distinct(findings),
         intermediates,
+    )
+
+
+def _reads_the_loss(calls: Calls, first: FloatArray, second: FloatArray) -> bool:
+    """Whether the gradient depends on where the loss was run last, as of a cache it is left."""
+    if calls.model.gradient is True or not np.array_equal(first, second, equal_nan=True):
+        return False
+    values = calls.parameters.values
+    beside = values + _BESIDE * np.maximum(np.abs(values), 1.0)
+    try:
+        with np.errstate(all="ignore"):
+            calls.loss(beside, native=True)
+            after, _ = calls.gradient(values)
+            calls.loss(values, native=True)
+    except Exception:  # beside the point, and with what is kept there, anything may fail
+        return False
+    apart = np.abs(np.where(np.isfinite(after - first), after - first, 0.0))
+    return bool(np.max(apart, initial=0.0) > _KEPT * np.max(np.abs(first), initial=0.0))
+
+
+def _in_pairs() -> Finding:
+    return Finding(
+        Cause.STATEFUL,
+        "The gradient reads what the last call of the loss has kept, so tricheck runs the loss "
+        "right before it: whoever calls the gradient at a new point must do so too.",
+        Source.BACKPROP,
+        severity=Severity.NOTE,
     )
 
 

@@ -97,6 +97,7 @@ def explanation(name: str) -> Explanation:
     >>> explanation("sign").summary
     'Backprop is minus the right gradient, throughout the parameter.'
     """
+    name = name.lower()
     if name not in names():
         raise UnknownNameError(_unknown(name))
     page = resources.files("tricheck") / "explanations" / f"{name}.md"

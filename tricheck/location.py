@@ -57,25 +57,28 @@ class Spot:
 
     Attributes
     ----------
-    code : code object
+    file, function : str
+        Where it stands, and the function's name; a code object would be equal to a copy's in
+        another file.
     position : tuple
         First and last line, first and last column, as Python keeps them for each instruction.
         They tell operations of one line apart; offsets do not, as Python changes its instructions
         while it runs.
     """
 
-    code: CodeType
+    file: str
+    function: str
     position: Position
 
     @property
     def line(self) -> int:
         """The first line."""
-        return self.position[0] or self.code.co_firstlineno
+        return self.position[0] or 0
 
     @property
     def name(self) -> str:
         """Like ``model.py:12``."""
-        return f"{os.path.basename(self.code.co_filename)}:{self.line}"
+        return f"{os.path.basename(self.file)}:{self.line}"
 
     @property
     def expression(self) -> str | None:
@@ -83,7 +86,7 @@ class Spot:
         first, last, start, stop = self.position
         if first is None or last is None:
             return None
-        lines = linecache.getlines(self.code.co_filename)[first - 1 : last]
+        lines = linecache.getlines(self.file)[first - 1 : last]
         if not lines or start is None or stop is None:
             return None
         # columns count bytes; the last line is cut first, for it may be the first too
@@ -100,14 +103,15 @@ def calling_spots() -> tuple[Spot, ...]:
     while frame is not None:
         code = frame.f_code
         if _is_theirs(code.co_filename):
-            spots.append(_spot(code, frame.f_lasti))
+            spots.append(_spot(code.co_filename, code, frame.f_lasti))
         frame = frame.f_back
     return tuple(reversed(spots))
 
 
 @lru_cache(maxsize=4096)
-def _spot(code: CodeType, offset: int) -> Spot:
-    return Spot(code, next(islice(code.co_positions(), offset // 2, None)))
+def _spot(file: str, code: CodeType, offset: int) -> Spot:
+    position = next(islice(code.co_positions(), offset // 2, None))
+    return Spot(file, code.co_qualname, position)
 
 
 @lru_cache(maxsize=1024)

@@ -68,7 +68,7 @@ def diagnose(
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
-        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, _factors(found))
+        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, around)
     found |= _remembered(evidence, calls, rest())
     found |= _stated([(block, e) for block, e in explained if block.name not in found])
     found |= _unexplained(evidence, calls, rest(), around, list(found))
@@ -103,11 +103,6 @@ def _stated(explained: list[tuple[Block, Explanation]]) -> Found:
         block.name: explanation.finding(block, digits[explanation.statement, explanation.reading])
         for block, explanation in explained
     }
-
-
-def _factors(found: Found) -> list[float]:
-    factors = (finding.evidence.get("factor") for finding in found.values())
-    return [factor for factor in factors if isinstance(factor, float)]
 
 
 def _in_part(finding: Finding) -> bool:

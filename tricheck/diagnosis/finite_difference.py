@@ -6,6 +6,7 @@ import numpy as np
 
 from tricheck.facts import Evidence, admits
 from tricheck.parameters import Leaf
+from tricheck.sources.finite_difference import FiniteDifference
 from tricheck.sources.ladder import Derivative, Kink
 from tricheck.verdict import SHARP
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
@@ -119,7 +120,7 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     position = leaf.start + int(np.argmax(difference.bounds[leaf.place]))
     entry = difference.entries[position]
     cause = _cause(evidence, entry)
-    message = _WORDS[cause].format(
+    message = _words(difference, position, cause).format(
         bound=entry.bound,
         step=entry.step,
         noise=difference.noise.level,
@@ -137,6 +138,19 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)]
     entries = entries or [leaf.index(position - leaf.start)]
     return Finding(cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers)
+
+
+def _words(difference: FiniteDifference, position: int, cause: Cause) -> str:
+    """A fixed step far below the best one is to blame itself, not the loss's offset."""
+    best, step = difference.best_steps[position], difference.fixed_step
+    small = step is not None and np.isfinite(best) and step < _SMALL * best
+    return _TOO_SMALL if cause is Cause.ROUND_OFF and small else _WORDS[cause]
+
+
+_SMALL = 0.01
+_TOO_SMALL = (
+    "The step {step:.0e} is too small for this loss: the rounding of its value leaves ±{bound:.1e}."
+)
 
 
 def _cause(evidence: Evidence, entry: Derivative) -> Cause:

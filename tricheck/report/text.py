@@ -96,8 +96,8 @@ def lines(report: Report) -> Iterator[Line]:
     ]
     yield from _wrapped(report.verdict.sentence, indent=2)
     # The reason first: it is what the reader came for.
-    errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
-    others = [finding for finding in report.findings if finding.severity is not Severity.ERROR]
+    errors = [finding for finding in report.findings if _is_reason(finding)]
+    others = [finding for finding in report.findings if not _is_reason(finding)]
     yield from _findings(errors)
     yield []
     yield from _table(report)
@@ -108,6 +108,12 @@ def lines(report: Report) -> Iterator[Line]:
     yield from _blind_spots(report)
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
+
+
+def _is_reason(finding: Finding) -> bool:
+    """Whether it says what is wrong, or where the shown intermediate gradients go wrong."""
+    shown = finding.source is Source.BACKPROP and finding.evidence.get("first_wrong")
+    return finding.severity is Severity.ERROR or bool(shown)
 
 
 def _findings(findings: list[Finding]) -> Iterator[Line]:

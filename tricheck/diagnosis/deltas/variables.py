@@ -81,7 +81,7 @@ def _function(step: Step) -> Any:
 
 def functions(spots: Spots) -> Spots:
     """The way down through functions alone: a comprehension counts as part of its function."""
-    inside = [spot.code.co_name in _COMPREHENSIONS for spot in spots[1:]]
+    inside = [spot.function.rpartition(".")[2] in _COMPREHENSIONS for spot in spots[1:]]
     return tuple(spot for spot, skip in zip(spots, [*inside, False], strict=False) if not skip)
 
 
@@ -101,7 +101,7 @@ def _names(spots: Spots) -> set[str]:
 
 
 def _source(spot: Spot) -> Source | None:
-    return _parsed("".join(linecache.getlines(spot.code.co_filename)))
+    return _parsed("".join(linecache.getlines(spot.file)))
 
 
 @lru_cache(maxsize=64)

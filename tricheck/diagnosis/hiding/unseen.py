@@ -391,7 +391,7 @@ def _sites(study: Study) -> dict[Key, Site]:
             continue
         # NumPy functions that are written in terms of others make several steps in one call
         call, number = step.note.call, number + 1 if step.note.call == call else 0
-        key = (tuple(map(_identity, way)), number, step.note.function)
+        key = (way, number, step.note.function)
         steps.setdefault(key, []).append(step)
         spots[key] = way
         ways.setdefault((key[0][-1], *key[1:]), {})[key] = None
@@ -401,8 +401,3 @@ def _sites(study: Study) -> dict[Key, Site]:
             by_call = len(alike) > 1 and len(spots[key]) > 1
             found[key] = Site(tuple(steps[key]), spots[key][-2:-1] if by_call else spots[key])
     return found
-
-
-def _identity(spot: Spot) -> tuple[Any, ...]:
-    """The same for one operation of the code in all runs."""
-    return spot.code.co_filename, spot.code.co_qualname, spot.position

@@ -7,6 +7,7 @@ from typing import Any
 
 from tricheck.diagnosis.mistakes import (
     branches,
+    iterations,
     links,
     paths,
     products,
@@ -42,6 +43,7 @@ def catalogue(
     yield from values.held_constant(study, whole)
     yield from _of_sites(study, whole, whole)
     yield from values.constant(study, whole)
+    yield from iterations.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
     yield from other
     if gradients is not None:

@@ -9,15 +9,20 @@ from dataclasses import replace
 import numpy as np
 
 from tricheck.calls import Calls
+from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.search import Discrepancy, Explained, Search
 from tricheck.diagnosis.mistakes.where import Where, locate
 from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.readings import readings_of
+from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study, study
 from tricheck.vocabulary import Cause, Finding, Source
 
 _MOST_READINGS = 4
+_FACTOR = 1e-9
+_MOST_FACTORS = 3
 
 
 def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
@@ -41,7 +46,7 @@ def mistaken(
     blocks: Iterable[Block],
     wrong: Collection[str],
     unexplained: Collection[str],
-    factors: Iterable[float],
+    around: Surroundings,
 ) -> dict[str, Finding]:
     """For each parameter that a mistake explains, that mistake.
 
@@ -52,15 +57,16 @@ def mistaken(
         All parameters, in their order.
     wrong, unexplained : collection of str
         Parameters that are wrong; those that no relation explains by itself.
-    factors : iterable of float
-        Factors that others of the parameters have, and that may have come this far.
+    around : Surroundings
+        What factors can be; those that other parameters have may have come this far.
     """
     flat = {
         name: np.concatenate([getattr(block, name).reshape(-1) for block in blocks])
         for name in ("backprop", "truth", "slack")
     }
     found: dict[str, Finding] = {}
-    for factor in (1.0, *dict.fromkeys(factors)):
+    factors = dict.fromkeys(f"{factor.value:.6g}" for factor in around.factors.values())
+    for factor in (1.0, *map(float, list(factors)[:_MOST_FACTORS])):
         rest = frozenset(unexplained) - found.keys()
         if not rest:
             break
@@ -73,7 +79,7 @@ def mistaken(
         for explained in Search(kept, seen, rest).explanations():
             for name in explained.parameters:
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
-                found[name] = _finding(explained, name, seen.backprop[place], factor)
+                found[name] = _finding(explained, name, seen.backprop[place], factor, around)
     return found
 
 
@@ -101,18 +107,22 @@ def _with_place(finding: Finding, where: Where) -> Finding:
     return replace(finding, cause=Cause.UPSTREAM, message=words, evidence=evidence)
 
 
-def _finding(explained: Explained, name: str, block: FloatArray, factor: float) -> Finding:
+def _finding(
+    explained: Explained, name: str, block: FloatArray, factor: float, around: Surroundings
+) -> Finding:
     mistake, residual = explained.mistake, explained.residual[name]
     readings = _readings(explained)
     advice = f" {mistake.advice[0].upper()}{mistake.advice[1:]}." if mistake.advice else ""
-    other = f", or in which {readings[1]}" if len(readings) == 2 else ""
+    other = f", or where {readings[1]}" if len(readings) == 2 else ""
     if len(readings) > 2:
         other = f", or with {len(readings) - 1} other mistakes"
-    besides = f", besides the factor {factor:.6g}" if factor != 1.0 else ""
+    besides = "".join(f", and {earlier.words}" for earlier in explained.beside)
+    besides += f", besides the factor {factor:.6g}" if factor != 1.0 else ""
+    reading = _meaning(mistake, around)
     return Finding(
         mistake.cause,
-        f"Consistent with a backward pass in which {mistake.words}{other}{besides}, "
-        f"{_to_digits(residual, block)}.{advice}",
+        f"Consistent with a backward pass where {mistake.words}{reading}{other}{besides} "
+        f"({_digits(residual, block)}).{advice}",
         Source.BACKPROP,
         name,
         evidence={
@@ -136,9 +146,17 @@ def _readings(explained: Explained) -> list[str]:
     return words
 
 
-def _to_digits(residual: float, block: FloatArray) -> str:
+def _meaning(mistake: Mistake, around: Surroundings) -> str:
+    """What the factor of a mistake can be, if it has one."""
+    if mistake.factor is None or mistake.factor == 0.0:
+        return ""
+    readings = readings_of(abs(mistake.factor), _FACTOR * abs(mistake.factor), around)
+    told = [reading.text for reading in readings.found if reading.text != f"{mistake.factor:g}"]
+    return f" ({' or '.join(told[:2])})" if told else ""
+
+
+def _digits(residual: float, block: FloatArray) -> str:
     size = float(np.max(np.abs(block)))
     if residual == 0.0 or size == 0.0:
-        return "to the last digit"
-    digits = min(max(math.floor(-math.log10(residual / size)), 0), 15)
-    return f"to {digits} digits"
+        return "exactly"
+    return f"{min(max(math.floor(-math.log10(residual / size)), 0), 15)} digits"

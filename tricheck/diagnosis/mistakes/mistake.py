@@ -33,6 +33,8 @@ class Mistake:
         If it is one of a family, the words and the edits of the member with another number.
     start : mapping of Step to Edit, or None
         The member whose number is 0, where the gradient is linear in it; None if that is right.
+    factor : float or None
+        For another member, its number, or the factor that it makes.
     replaces : mapping of Step to tuple of Step
         The steps that an edit goes back through at once, where that is more than its own.
     """
@@ -46,6 +48,7 @@ class Mistake:
     parameters: frozenset[str]
     scaled: Callable[[float], tuple[str, Edits]] | None = None
     start: Edits | None = None
+    factor: float | None = None
     replaces: Mapping[Step, tuple[Step, ...]] = field(default_factory=dict)
 
 

@@ -23,6 +23,7 @@ _ROUNDING = 2.0**12 * float(np.finfo(np.float64).eps)
 _MOST_TOGETHER = 4  # mistakes in one backward pass
 _ENOUGH = 3  # entries that a multiple is read from
 _SAME = 1e-6
+_FLAT = 4.0
 _MOST_PAIRED = 48  # mistakes of which two are tried together
 _ENOUGH_DIGITS = 3.0  # by chance once in a thousand searches
 _TINY = 1e-300
@@ -57,6 +58,8 @@ class Explained:
         What it leaves of each parameter's gradient, at most, beside the slack there.
     also : tuple of Mistake
         Others that explain the same.
+    beside : tuple of Mistake
+        Those found before that change these parameters, too.
     """
 
     mistake: Mistake
@@ -64,6 +67,7 @@ class Explained:
     residual: Mapping[str, float]
     bound: Mapping[str, float]
     also: tuple[Mistake, ...] = ()
+    beside: tuple[Mistake, ...] = ()
 
 
 class Search:
@@ -87,6 +91,12 @@ class Search:
             leaf.name: discrepancy.backprop[leaf.place] for leaf in study.parameters.leaves
         }
         self._places = {leaf.name: leaf.place for leaf in study.parameters.leaves}
+        # A gradient that vanishes, as of a bias before a normalization, tells nothing.
+        self._flat = frozenset(
+            name
+            for name, place in self._places.items()
+            if np.all(np.abs(discrepancy.truth[place]) <= _FLAT * discrepancy.slack[place])
+        )
 
     def explanations(self) -> list[Explained]:
         """Mistakes that together explain as much as any, the farthest-reaching first."""
@@ -97,11 +107,14 @@ class Search:
             best = self._best(base, remaining)
             if best is None:
                 break
-            found.append(best)
+            before = (f.mistake for f in found if f.mistake.parameters & best.parameters)
+            found.append(replace(best, beside=tuple(before)))
             base = _together(base, best.mistake.edits)
             remaining -= best.parameters
         for name in sorted(remaining & self._unexplained):
-            found += [fit for fit in [self._alone(name, base)] if fit is not None]
+            if (alone := self._alone(name, base)) is not None:
+                before = (f.mistake for f in found if name in f.mistake.parameters)
+                found.append(replace(alone, beside=tuple(before)))
         return found
 
     def _alone(self, name: str, base: Edits) -> Explained | None:
@@ -113,7 +126,8 @@ class Search:
         right = self._study.gradient(base)
         fits = []
         for mistake in catalogue(self._study, self._blocks):
-            if name in mistake.parameters and not mistake.parameters <= self._seen.wrong:
+            others = mistake.parameters - self._seen.wrong - self._flat
+            if name in mistake.parameters and others:
                 made = self._made(_together(base, mistake.edits))
                 if made is not None:
                     fits += list(self._fitted(mistake, made, right, base, one))
@@ -137,7 +151,7 @@ class Search:
     def _relevant(self, remaining: frozenset[str]) -> Iterator[Mistake]:
         """Mistakes that change something unexplained, and nothing that is right."""
         for mistake in catalogue(self._study, self._blocks):
-            if not mistake.parameters <= self._seen.wrong:
+            if not mistake.parameters <= self._seen.wrong | self._flat:
                 continue
             if mistake.parameters & remaining & self._unexplained:
                 yield mistake
@@ -222,6 +236,8 @@ class Search:
                 kind=f"{mistake.kind}-scaled",
                 words=words,
                 edits=edits,
+                advice="",
+                factor=number if mistake.start is not None else 1.0 + number,
             )
             if explained := self._explains(one, start + number * share, remaining):
                 yield explained
@@ -236,7 +252,7 @@ class Search:
         if np.sum(np.abs(share[known]) > slack[known]) < _ENOUGH or not weight > 0.0:
             return None
         number = float(np.dot(error[known], share[known])) / weight
-        return number or None
+        return number if abs(number) > _SAME else None
 
     def _explains(
         self, mistake: Mistake, made: FloatArray, remaining: frozenset[str]

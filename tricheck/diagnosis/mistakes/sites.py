@@ -74,7 +74,9 @@ class Site:
     def operand(self, position: int) -> str:
         """The argument's own source text, or which one it is."""
         text = self.spots[-1].expression if self.spots else None
-        found = _argument(text, position) if text else None
+        note = self.steps[0].note
+        count = len(note.args) if note is not None else 0
+        found = _argument(text, position, count) if text else None
         return f"`{shortened(found)}`" if found else f"argument {position + 1}"
 
 
@@ -93,10 +95,10 @@ def sites(study: Study) -> list[Site]:
         if spots and tuple(steps) not in by_way
     ]
     turns = [
-        Site((step,), site.spots, f", turn {number}")
+        Site((step,), site.spots, f", iteration {number}")
         for site in found
         if 1 < len(site.steps) <= _MOST_TURNS
-        for number, step in enumerate(site.steps, 1)
+        for number, step in enumerate(site.steps)
     ]
     return found + shared + turns
 
@@ -141,26 +143,24 @@ def _same(first: Place, second: Place) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _argument(source: str, position: int) -> str | None:
+def _argument(source: str, position: int, count: int) -> str | None:
     """The source text of one argument of an operation."""
     try:
         node = ast.parse(source, mode="eval").body
     except SyntaxError:
         return None
-    parts = _arguments(node)
+    parts = _arguments(node, count)
     return ast.get_source_segment(source, parts[position]) if position < len(parts) else None
 
 
-def _arguments(node: ast.expr) -> list[ast.expr]:
+def _arguments(node: ast.expr, count: int) -> list[ast.expr]:
     match node:
         case ast.BinOp():
             return [node.left, node.right]
         case ast.UnaryOp():
             return [node.operand]
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="np" | "numpy"))):
-            return node.args
-        case ast.Call(func=ast.Attribute() as method):  # x.mean(axis=0): x comes first
-            return [method.value, *node.args]
+        case ast.Call(func=ast.Attribute() as method) if len(node.args) < count:
+            return [method.value, *node.args]  # x.mean(axis=0): x comes first
         case ast.Call():
             return node.args
         case ast.Subscript():

@@ -75,7 +75,7 @@ def _of_group(
             Cause.UPSTREAM if straight else Cause.ACTIVATION_DERIVATIVE,
             f"factor-{kind}" if straight else f"derivative-{kind}",
             f"{what} of {_words(spots)}{_argument(study, members[0])} is {words}",
-            "look at that factor of the backward pass",
+            "",
             spots[-1].name if spots else "",
             edits,
             study.through(*(activation.steps[0] for activation in members)),
@@ -98,7 +98,7 @@ def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
                     "derivative-elsewhere",
                     f"the derivative of {_words(spots)}{_argument(study, members[0])} is taken at "
                     f"{words}{as_what}",
-                    "take it where the forward pass has taken the function",
+                    "",
                     spots[-1].name if spots else "",
                     {a.last: _through(a.place, w) for a, w in zip(members, slopes, strict=True)},
                     study.through(*(a.steps[0] for a in members)),
