@@ -141,6 +141,7 @@ def test_an_example_is_wrong_where_its_page_says(
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
+    [("scael", "scale"), ("stale_weights", "stale-weights"), ("bias", "bias")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(wrong: str, meant: str) -> None:
     with pytest.raises(UnknownNameError) as caught:
