@@ -16,7 +16,7 @@ from tricheck.parameters import FloatArray, Leaf, Parameters
 from tricheck.tracing import algebra, fourier, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
 from tricheck.tracing.stand_ins import left_behind, stand_in
 from tricheck.tracing.substitution import substituted
-from tricheck.tracing.tape import Gradients, Tape, recording
+from tricheck.tracing.tape import Gradients, Jitter, Storage, Tape, recording
 from tricheck.tracing.traced import Traced, collected, is_traced, plain
 
 
@@ -27,7 +27,7 @@ def value_and_gradient(
     arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
     *,
     read: Callable[[Any], Any] = lambda answer: answer,
-    jitter: np.random.Generator | None = None,
+    jitter: Jitter | None = None,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
 
@@ -43,8 +43,8 @@ def value_and_gradient(
         What follows the parameters in a call.
     read : callable, optional
         Finds the loss in what the function returns.
-    jitter : numpy.random.Generator, optional
-        Round every intermediate result at random.
+    jitter : callable, optional
+        Rounds every intermediate result anew.
 
     Returns
     -------
@@ -56,25 +56,8 @@ def value_and_gradient(
     TraceError
         When an operation cannot be traced; names file, line and operation.
     """
-    if "scipy" in sys.modules:
-        importlib.import_module("tricheck.tracing.scipy")
-    roots: list[Any] = []
     with recording(jitter) as tape:
-
-        def start(leaf: Leaf) -> Traced:
-            block = flat[leaf.place].reshape(leaf.shape).copy()
-            roots.append(tape.storage(block[()] if leaf.scalar else block))
-            return Traced(roots[-1])
-
-        try:
-            with substituted((loss, *arguments), stand_in, left_behind):
-                args, kwargs = _stood_in(arguments)
-                end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
-        except Exception as error:
-            raise TraceError(_told(tape.failure, error)) from error
-        if tape.failure is not None:  # and something in the user's code has swallowed it
-            raise TraceError(_told(tape.failure, tape.failure))
-        value = read_loss(plain(end))
+        end, roots = run(tape, loss, parameters, flat, arguments, read)
         gradient = np.zeros(parameters.size, dtype=flat.dtype)
         if is_traced(end) and end.active:
             gradients = _back(tape, end)
@@ -82,7 +65,64 @@ def value_and_gradient(
                 block = gradients.pop(root)
                 if block is not None:
                     gradient[leaf.place] = np.reshape(block, -1)
-    return value, gradient
+        return read_loss(plain(end)), gradient
+
+
+def rerun(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    *,
+    read: Callable[[Any], Any],
+    jitter: Jitter | None,
+) -> Any:
+    """What a function returns at the point, in the user's dtypes, its every step rounded anew.
+
+    Raises
+    ------
+    TraceError
+        When an operation cannot be traced.
+    """
+    with recording(jitter) as tape:
+        return run(tape, function, parameters, parameters.values, arguments, read, native=True)[0]
+
+
+def run(
+    tape: Tape,
+    function: Callable[..., Any],
+    parameters: Parameters,
+    flat: FloatArray,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    read: Callable[[Any], Any],
+    *,
+    native: bool = False,
+) -> tuple[Any, list[Storage]]:
+    """A function on traced arrays: what it returns, and the memory that the parameters lie in.
+
+    Raises
+    ------
+    TraceError
+        When an operation cannot be traced.
+    """
+    if "scipy" in sys.modules:
+        importlib.import_module("tricheck.tracing.scipy")
+    roots: list[Storage] = []
+
+    def start(leaf: Leaf) -> Traced:
+        block = flat[leaf.place].reshape(leaf.shape)
+        block = block.astype(leaf.dtype if native else block.dtype)
+        roots.append(tape.storage(block[()] if leaf.scalar else block))
+        return Traced(roots[-1])
+
+    try:
+        with substituted((function, *arguments), stand_in, left_behind):
+            args, kwargs = _stood_in(arguments)
+            end = collected(read(function(parameters.fill(start), *args, **kwargs)))
+    except Exception as error:
+        raise TraceError(_told(tape.failure, error)) from error
+    if tape.failure is not None:  # and something in the user's code has swallowed it
+        raise TraceError(_told(tape.failure, tape.failure))
+    return end, roots
 
 
 def _back(tape: Tape, end: Traced) -> Gradients:
