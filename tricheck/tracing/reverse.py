@@ -117,7 +117,7 @@ def run(
     try:
         with substituted((function, *arguments), stand_in, left_behind):
             args, kwargs = _stood_in(arguments)
-            end = collected(read(function(parameters.fill(start), *args, **kwargs)))
+            end = _mapped(collected, read(function(parameters.fill(start), *args, **kwargs)))
     except Exception as error:
         raise TraceError(_told(tape.failure, error)) from error
     if tape.failure is not None:  # and something in the user's code has swallowed it
@@ -134,11 +134,16 @@ def _back(tape: Tape, end: Traced) -> Gradients:
 
 def _stood_in(value: Any) -> Any:
     """Containers of arrays, as new containers of stand-ins."""
+    return _mapped(stand_in, value)
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """A function of everything in containers, as new containers."""
     if type(value) in (list, tuple):
-        return type(value)(map(_stood_in, value))
+        return type(value)(_mapped(function, part) for part in value)
     if type(value) is dict:
-        return {key: _stood_in(part) for key, part in value.items()}
-    return stand_in(value)
+        return {key: _mapped(function, part) for key, part in value.items()}
+    return function(value)
 
 
 def _told(failure: TraceError | None, error: Exception) -> str:
