@@ -119,7 +119,8 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     position = leaf.start + int(np.argmax(difference.bounds[leaf.place]))
     entry = difference.entries[position]
     cause = _cause(evidence, entry)
-    message = _WORDS[cause].format(
+    inside = cause is Cause.ROUND_OFF and difference.noise.inside
+    message = (_ROUNDED_INSIDE if inside else _WORDS[cause]).format(
         bound=entry.bound,
         step=entry.step,
         noise=difference.noise.level,
@@ -147,7 +148,7 @@ def _cause(evidence: Evidence, entry: Derivative) -> Cause:
     balanced = 1.0 if difference.fixed_step is not None else _BALANCE
     if entry.truncation > balanced * entry.rounding:
         return Cause.TRUNCATION
-    if difference.noise.is_rounding:
+    if difference.noise.is_rounding or difference.noise.inside:
         return Cause.ROUND_OFF
     return Cause.LOW_PRECISION if _is_low_precision(evidence) else Cause.NOISE
 
@@ -194,6 +195,10 @@ def _numbers(evidence: Evidence, position: int) -> Numbers:
     }
 
 
+_ROUNDED_INSIDE = (
+    "Rounding inside the loss leaves it good to {noise:.1e} (1 - p for a p near 1, say, or large "
+    "terms that cancel), its slope to ±{bound:.1e}. Use log1p, expm1 or a log-sum-exp there."
+)
 _WORDS = {
     Cause.TRUNCATION: (
         "The step {step:.0e} is too large for this loss: truncation leaves ±{bound:.1e}."

@@ -11,10 +11,10 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
+from tricheck.sources.monte_carlo import gradient_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.rewrite import of_loss
-from tricheck.sources.rounding import jitter_bound
 from tricheck.tracing.tape import Jitter
 
 
@@ -94,7 +94,7 @@ def _measure(
     estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced)
     if not estimate.repeatable:
         return estimate
-    scattered = jitter_bound(
+    scattered = gradient_bound(
         lambda jitter: run(parameters.values, jitter)[1], parameters, estimate.values, seed
     )
     return replace(estimate, bounds=estimate.bounds + scattered)

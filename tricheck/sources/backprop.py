@@ -7,11 +7,10 @@ import numpy.typing as npt
 
 from tricheck.calls import Calls
 from tricheck.contract import Point
-from tricheck.errors import ModelError, TraceError
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.rounding import jitter_bound, rounding_bound
-from tricheck.tracing.tape import Jitter
+from tricheck.sources.monte_carlo import backprop_bound
+from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
 
 _REPEAT_EPS = 64.0
@@ -37,38 +36,9 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
             point.gradient_eps,
             seed,
         )
-        bounds = bounds + _of_intermediates(calls, point, bounds, seed)
+        bounds = bounds + backprop_bound(calls, point, bounds, seed)
     bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
-
-
-def _of_intermediates(calls: Calls, point: Point, bounds: FloatArray, seed: int) -> FloatArray:
-    """What rounding in intermediate results adds to the bounds, where backprop can be traced."""
-    # autograd is imported with the first trace, to keep `import tricheck` light
-    from tricheck.tracing.reverse import rerun
-
-    model, parameters = calls.model, calls.parameters
-    pair = model.gradient is True
-
-    def rounded(jitter: Jitter | None) -> FloatArray:
-        calls.counts["gradient"] += 1
-        answer = rerun(
-            model.loss if model.gradient is True else model.gradient,
-            parameters,
-            calls.arguments(),
-            read=lambda answer: answer[1] if pair else answer,
-            jitter=jitter,
-        )
-        return parameters.read_gradient(answer)[0]
-
-    try:
-        traced = rounded(None)
-        found = jitter_bound(rounded, parameters, point.gradient, seed)
-    except (TraceError, ModelError):
-        return np.zeros(parameters.size)
-    # A run that computes something else says nothing of this one.
-    alike = np.abs(traced - point.gradient) <= bounds + found
-    return np.where(np.all(alike | ~np.isfinite(point.gradient)), found, 0.0)
 
 
 def repeat_difference(point: Point) -> FloatArray:

@@ -3,8 +3,7 @@
 A change of one ulp in every parameter is what rounding does anyway; what it does to the gradient
 is part of the gradient's own error (perturbation in the sense of Stott Parker, 1997). Where a
 saturated unit hides so small a change, the noise of the gradient along a slightly longer line
-shows what its arithmetic loses. A unit so far saturated that nothing moves it shows its rounding
-only where its intermediate results are changed themselves.
+shows what its arithmetic loses.
 """
 
 from __future__ import annotations
@@ -16,17 +15,13 @@ import numpy.typing as npt
 
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.residual import random_places, residual
-from tricheck.tracing.tape import Jitter
 
 _WIDE, _LONG, _SHORT = -6, -13, -18  # powers of two, relative to the parameters
 _EXPECTED_ULPS = 64.0
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
-_RERUNS = 5
-_ULPS = 8.0  # many enough that 1 - 1e-16, say, does not round back to 1
 Gradient = Callable[[FloatArray], FloatArray]
-Rounded = Callable[[Jitter], FloatArray]
 
 
 def rounding_bound(
@@ -63,47 +58,13 @@ def rounding_bound(
     expected = np.empty(parameters.size)
     for leaf in parameters.leaves:
         # One draw can miss an entry's rounding; its neighbours went through the same sums.
-        bound[leaf.place] += 4.0 * _typical(moved[leaf.place])
+        bound[leaf.place] += 4.0 * typical(moved[leaf.place])
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
     overall = _ZERO * float(np.max(eps)) * _largest(values)
     largest = np.maximum(_KINK * expected / eps, overall)
     noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, largest, rng)
     return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
-
-
-def jitter_bound(
-    rounded: Rounded, parameters: Parameters, values: FloatArray, seed: int
-) -> FloatArray:
-    """Bound on what rounding in intermediate results does to each entry of a gradient.
-
-    Parameters
-    ----------
-    rounded : callable
-        The flat gradient at the point, given how its intermediate results are off.
-    parameters : Parameters
-        The point.
-    values : ndarray, shape (size,)
-        The gradient there.
-    seed : int
-        Seed of the errors.
-
-    Returns
-    -------
-    ndarray, shape (size,)
-        0 where nothing is known.
-    """
-    rng = np.random.default_rng(seed)
-
-    def jitter(shape: tuple[int, ...]) -> FloatArray:
-        return _ULPS * rng.standard_normal(shape)
-
-    moved = np.fmax.reduce([np.abs(rounded(jitter) - values) for _ in range(_RERUNS)]) / _ULPS
-    moved[~np.isfinite(moved)] = 0.0
-    bound: FloatArray = 6.0 * moved
-    for leaf in parameters.leaves:
-        bound[leaf.place] += 4.0 * _typical(moved[leaf.place])
-    return bound
 
 
 def lengths(parameters: Parameters) -> FloatArray:
@@ -156,11 +117,11 @@ def _level(
     level = residual(places, values)
     still = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
     for leaf in parameters.leaves:
-        level[leaf.place] = np.fmax(level[leaf.place], _typical(level[leaf.place]))
+        level[leaf.place] = np.fmax(level[leaf.place], typical(level[leaf.place]))
     return np.where(np.isfinite(level), level, 0.0), still
 
 
-def _typical(block: FloatArray) -> float:
+def typical(block: FloatArray) -> float:
     """The lower median, which half of the entries cannot inflate, beside a pole or a kink."""
     finite = block[np.isfinite(block)]
     return float(np.quantile(finite, 0.5, method="lower")) if finite.size else 0.0

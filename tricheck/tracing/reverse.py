@@ -75,8 +75,16 @@ def rerun(
     *,
     read: Callable[[Any], Any],
     jitter: Jitter | None,
+    native: bool,
 ) -> Any:
-    """What a function returns at the point, in the user's dtypes, its every step rounded anew.
+    """What a function returns at the point, its every step rounded anew.
+
+    Parameters
+    ----------
+    function, parameters, arguments, read, jitter
+        As for `value_and_gradient`.
+    native : bool
+        Run it in the dtypes that the user passed.
 
     Raises
     ------
@@ -84,7 +92,7 @@ def rerun(
         When an operation cannot be traced.
     """
     with recording(jitter) as tape:
-        return run(tape, function, parameters, parameters.values, arguments, read, native=True)[0]
+        return run(tape, function, parameters, parameters.values, arguments, read, native=native)[0]
 
 
 def run(
