@@ -24,6 +24,7 @@ from tricheck.tracing.tape import Jitter
 _RUNS = 5
 _ULPS = 8.0  # many enough that 1 - 1e-16, say, is not rounded back to 1
 _WIDER = 2.0
+_LEFT = 8.0
 _UNIFORM = 12.0**-0.5  # of a unit in the last place: the error of rounding to nearest
 _ABOVE = 4.0
 _EPS = float(np.finfo(np.float64).eps)
@@ -50,7 +51,7 @@ def gradient_bound(run: Run, parameters: Parameters, values: FloatArray, seed: i
     ndarray, shape (size,)
         0 where no run gives a number.
     """
-    moved = np.abs(_moved(run, values, _ULPS, seed)) / _ULPS
+    moved = np.abs(_runs(run, _ULPS, seed) - values) / _ULPS
     moved = np.max(moved, axis=0, where=np.isfinite(moved), initial=0.0)
     bound: FloatArray = 6.0 * moved
     for leaf in parameters.leaves:
@@ -73,7 +74,8 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
     Returns
     -------
     ndarray, shape (size,)
-        Where backprop cannot be traced: how far it is from itself in wider arithmetic.
+        Where backprop cannot be traced: how far it is from itself in wider arithmetic, or else a
+        share of its largest entry.
     """
     model, parameters = calls.model, calls.parameters
     pair = model.gradient is True
@@ -85,8 +87,8 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
         return parameters.read_gradient(answer)[0]
 
     try:
-        traced = run(None)
         bound = gradient_bound(run, parameters, point.gradient, seed)
+        traced = run(None)  # the last, for the sake of models that keep what they compute
     except (TraceError, ModelError):
         return _from_wider(calls, point)
     alike = np.abs(traced - point.gradient) <= bounds + bound
@@ -108,24 +110,24 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
         return float(read_loss(_rerun(calls, calls.model.loss, read, jitter, native=False)))
 
     try:
+        values = _runs(run, 1.0, seed)
         value = run(None)
-        moved = _moved(run, np.array(value), 1.0, seed)
     except (TraceError, ModelError):
         return noise
-    finite = moved[np.isfinite(moved)]
+    moved = (values - value)[np.isfinite(values)]
     # At the edge of its domain rounding may take all of it.
-    level = _UNIFORM * float(np.sqrt(np.mean(finite**2))) if finite.size else abs(value)
+    level = _UNIFORM * float(np.sqrt(np.mean(moved**2))) if moved.size else abs(value)
     return replace(noise, level=level, inside=True) if level > _ABOVE * noise.level else noise
 
 
-def _moved(run: Run, values: FloatArray, ulps: float, seed: int) -> FloatArray:
-    """How far runs are from the plain one, by errors of so many units in the last place."""
+def _runs(run: Run, ulps: float, seed: int) -> FloatArray:
+    """What runs give whose intermediate results are off by so many units in the last place."""
     rng = np.random.default_rng(seed)
 
     def jitter(shape: tuple[int, ...]) -> FloatArray:
         return ulps * rng.standard_normal(shape)
 
-    return np.array([run(jitter) - values for _ in range(_RUNS)])
+    return np.array([run(jitter) for _ in range(_RUNS)])
 
 
 def _rerun(
@@ -146,6 +148,13 @@ def _from_wider(calls: Calls, point: Point) -> FloatArray:
         structure = parameters.build(parameters.values.astype(wider))
         values = parameters.read_gradient(calls.raw_gradient(structure))[0]
     except Exception:  # whatever the user's code raises in a dtype it does not know
-        return np.zeros(parameters.size)
+        return _of_the_largest(point)
     apart = _WIDER * np.abs(values - point.gradient).astype(np.float64)
     return np.where(np.isfinite(apart), apart, 0.0)
+
+
+def _of_the_largest(point: Point) -> FloatArray:
+    """A few ulps of the largest gradient of all: what its terms leave where they cancel."""
+    sizes = np.abs(point.gradient)
+    largest = np.max(sizes, where=np.isfinite(sizes), initial=0.0)
+    return np.array(_LEFT * point.gradient_eps * largest)
