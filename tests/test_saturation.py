@@ -252,3 +252,223 @@ def test_an_entry_beside_a_pole_does_not_blur_the_others(factor: float, referenc
     report = tricheck.check(lambda w: np.sum(np.sqrt(w)), gradient, point, reference=reference)
     assert report.verdict is Verdict.BACKPROP, str(report)
     assert report.parameters["params"].wrong == [(1,)]
+
+
+# --- what cancels inside backprop ---------------------------------------------------------------
+
+
+def cross_entropy(s: Array, right: Array) -> Any:
+    top = np.max(s, axis=-1)
+    return np.sum(np.log(np.sum(np.exp(s - top[:, None]), axis=-1)) + top - np.sum(s * right, -1))
+
+
+def rows(s: Array) -> Array:
+    e = np.exp(s - np.max(s, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def through_rows(s: Array, G: Array) -> Array:
+    p = rows(s)
+    return p * (G - np.sum(G * p, axis=-1, keepdims=True))
+
+
+def through_jacobians(s: Array, G: Array) -> Array:
+    p = rows(s)
+    return np.stack([(np.diag(q) - np.outer(q, q)) @ g for q, g in zip(p, G, strict=True)])
+
+
+def entry_by_entry(s: Array, G: Array) -> Array:
+    p, out = rows(s), np.zeros(s.shape, dtype=s.dtype)
+    for i, j, k in np.ndindex(*s.shape, s.shape[1]):
+        out[i, j] += G[i, k] * p[i, k] * ((j == k) - p[i, j])
+    return out
+
+
+def winners(s: Array, _: Array) -> Array:
+    return np.eye(3)[np.argmax(s, axis=-1)]
+
+
+SATURATED: dict[str, tuple[Callable[[Array, Array], Any], Callable[[Array, Array], Array]]] = {
+    "softmax": (lambda s, G: np.sum(G * rows(s)), through_rows),
+    "Jacobian": (lambda s, G: np.sum(G * rows(s)), through_jacobians),
+    "loops": (lambda s, G: np.sum(G * rows(s)), entry_by_entry),
+    "squared error": (
+        lambda s, G: np.sum((rows(s) - winners(s, G)) ** 2),
+        lambda s, G: through_rows(s, 2 * (rows(s) - winners(s, G))),
+    ),
+    "cross-entropy": (
+        lambda s, G: cross_entropy(s, winners(s, G)),
+        lambda s, G: rows(s) - winners(s, G),
+    ),
+    "tanh": (lambda s, G: np.sum(G * np.tanh(s)), lambda s, G: G * (1 - np.tanh(s) ** 2)),
+    "sigmoid": (
+        lambda s, G: np.sum(G * sigmoid(s)),
+        lambda s, G: G * sigmoid(s) * (1 - sigmoid(s)),
+    ),
+}
+
+
+def drawn(seed: int, dtype: Any) -> tuple[Array, Array]:
+    """Logits up to 50 apart, and an upstream gradient."""
+    rng = np.random.default_rng(seed)
+    s = np.concatenate([rng.normal(size=(2, 1)), -rng.uniform(0, 50, (2, 2))], axis=1)
+    return s.astype(dtype), rng.standard_normal((2, 3)).astype(dtype)
+
+
+@pytest.mark.parametrize("name", SATURATED)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_cancels_in_a_saturated_layer_is_no_mistake(name: str, dtype: Any) -> None:
+    loss, gradient = SATURATED[name]
+    for seed in range(25):
+        s, G = drawn(seed, dtype)
+        report = tricheck.check(loss, gradient, s, args=(G,), seed=seed)
+        assert report.ok, f"seed {seed}: {report}"
+
+
+@pytest.mark.parametrize("gap", [30.0, 35.0, 60.0])
+@pytest.mark.parametrize("reference", ["auto", "sympy", None])
+def test_a_softmax_whose_gradient_is_all_rounding(gap: float, reference: str | None) -> None:
+    s = np.array([[0.0, -gap, -gap - 1.3]])
+    for seed in range(20):
+        G = np.random.default_rng(seed).standard_normal((1, 3))
+        report = tricheck.check(*SATURATED["softmax"], s, args=(G,), reference=reference)
+        assert report.ok or report.verdict is Verdict.INCONCLUSIVE, str(report)
+        assert not report.parameters["params"].wrong
+
+
+@pytest.mark.parametrize("name", SATURATED)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_bug_beside_saturated_entries_is_seen(name: str, dtype: Any) -> None:
+    loss, gradient = SATURATED[name]
+    s, G = drawn(0, dtype)
+    s[0] = [0.5, -0.3, 0.1]
+
+    def wrong(s: Array, G: Array) -> Array:
+        answer = np.array(gradient(s, G))
+        answer[0, 1] *= 1.01
+        return answer
+
+    report = tricheck.check(loss, wrong, s, args=(G,))
+    assert report.verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["params"].wrong == [(0, 1)]
+
+
+@pytest.mark.parametrize("factor", [1.001, 2.0, -1.0])
+def test_a_small_block_beside_a_large_one_is_seen(factor: float) -> None:
+    def loss(p: Any) -> Any:
+        return np.sum(np.sin(p["large"])) + 1e-8 * np.sum(rows(p["small"]) ** 2)
+
+    def gradient(p: Any) -> Any:
+        small = 1e-8 * through_rows(p["small"], 2 * rows(p["small"]))
+        return {"large": np.cos(p["large"]), "small": factor * small}
+
+    point = {"large": np.array([0.3, 0.4]), "small": np.array([[0.5, -1.0, 0.2]])}
+    report = tricheck.check(loss, gradient, point)
+    assert report.parameters["small"].verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["large"].verdict is Verdict.AGREE, str(report)
+
+
+def test_picking_the_largest_rounds_nothing() -> None:
+    """A mask of equal numbers is right however the numbers were rounded."""
+    x = np.array([0.3, 1.7, -0.4, 0.9])
+
+    def loss(w: Array) -> Any:
+        return np.max(np.sin(w * x)) ** 2
+
+    def gradient(w: Array) -> Array:
+        z = np.sin(w * x)
+        return 2 * np.max(z) * (z == np.max(z)) * np.cos(w * x) * x
+
+    w = np.array([1.0, 0.6, 0.2, 0.4])
+    assert np.max(tricheck.check(loss, gradient, w).bounds["backprop"]) < 1e-13
+    report = tricheck.check(loss, lambda w: gradient(w) * (1 + 1e-9), w)
+    assert report.verdict is Verdict.BACKPROP, str(report)
+
+
+def compiled(s: Array) -> Array:
+    """What stands for code that nothing can trace."""
+    return np.lib.stride_tricks.as_strided(s, s.shape, s.strides).copy()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_saturated_layer_that_cannot_be_traced_back(dtype: Any) -> None:
+    """Its rounding shows in wider arithmetic, as far as that reaches."""
+    loss, gradient = SATURATED["softmax"]
+    for seed in range(25):
+        s, G = drawn(seed, dtype)
+        s = np.maximum(s, -35).astype(dtype)
+        report = tricheck.check(loss, lambda s, G: gradient(compiled(s), G), s, args=(G,))
+        assert report.ok, f"seed {seed}: {report}"
+
+
+@pytest.mark.parametrize(("traced", "widens"), [(True, True), (True, False), (False, True)])
+def test_a_float32_bias_before_a_normalization(traced: bool, widens: bool) -> None:
+    """Its gradient is zero, and what is left of it the rounding of much larger terms."""
+
+    def forward(p: Any, x: Array) -> Any:
+        z = x @ p["w"] + p["b"]
+        centred = z - z.mean(0)
+        scale = 1 / np.sqrt((centred**2).mean(0) + np.float32(1e-5))
+        return centred * scale, scale
+
+    def loss(p: Any, x: Array, y: Array) -> Any:
+        return np.sum((forward(p, x)[0] - y) ** 2)
+
+    def gradient(p: Any, x: Array, y: Array) -> Any:
+        if not traced:
+            p = {name: compiled(w) for name, w in p.items()}
+        if not widens and p["w"].dtype != np.float32:
+            raise TypeError("float32 alone")
+        h, scale = forward(p, x)
+        d = 2 * (h - y)
+        dz = scale * (d - d.mean(0) - h * (d * h).mean(0))
+        return {"w": x.T @ dz, "b": dz.sum(0)}
+
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, y = (rng.standard_normal(shape).astype(np.float32) for shape in ((512, 3), (512, 2)))
+        params = {
+            "w": rng.standard_normal((3, 2)).astype(np.float32),
+            "b": (3 * rng.standard_normal(2)).astype(np.float32),
+        }
+        report = tricheck.check(loss, gradient, params, args=(x + np.float32(30), y), seed=seed)
+        assert report.ok, f"seed {seed}: {report}"
+        assert report.parameters["b"].verdict is Verdict.AGREE, str(report)
+
+
+# --- what cancels inside the loss ---------------------------------------------------------------
+
+
+def logistic(s: Array, t: Array) -> Any:
+    p = sigmoid(s)
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_staircase_of_a_loss_accuses_nobody(seed: int) -> None:
+    """``log(1 - p)`` is flat between neighbouring numbers p, over wider steps than a stencil's."""
+    t = np.array([0.0, 1.0])
+    s = np.array([np.random.default_rng(seed).uniform(30.0, 36.0), -2.56])
+
+    def gradient(s: Array, t: Array) -> Array:
+        return (sigmoid(s) - t) / 2
+
+    report = tricheck.check(logistic, gradient, s, args=(t,), seed=seed)
+    assert report.ok, str(report)
+    wrong = tricheck.check(logistic, lambda s, t: 2 * gradient(s, t), s, args=(t,), seed=seed)
+    assert wrong.verdict is Verdict.BACKPROP, str(wrong)
+
+
+def test_a_staircase_of_a_loss_is_said_to_be_its_rounding() -> None:
+    s, t = np.array([30.642368753577184, -2.5556650313141818]), np.array([0.0, 1.0])
+    report = tricheck.check(logistic, lambda s, t: (sigmoid(s) - t) / 2, s, args=(t,))
+    [finding] = [f for f in report.findings if f.cause == "round-off"]
+    assert "inside the loss" in finding.message
+
+
+def test_a_wide_staircase_is_judged_in_every_entry() -> None:
+    s = np.random.default_rng(0).uniform(34, 36, 60)
+    report = tricheck.check(
+        logistic, lambda s, t: sigmoid(s) / len(s), s, args=(np.zeros(60),), reference="sympy"
+    )
+    assert report.ok, str(report)

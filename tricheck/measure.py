@@ -12,10 +12,12 @@ from tricheck.calls import Calls, Evaluator
 from tricheck.comparison import BoolArray
 from tricheck.errors import TraceError
 from tricheck.facts import Evidence, facts_of
+from tricheck.parameters import Parameters
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources import sympy as symbols
 from tricheck.sources.jumps import slope_uncertainty
+from tricheck.sources.monte_carlo import noise_inside
 from tricheck.sources.noise import Noise, measure_noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
@@ -57,6 +59,13 @@ def measure(
             candidates = [*candidates, *references.others(calls, noise, seed)]
             settled = settle(candidates, difference, calls.parameters)
             evidence = replace(evidence, reference=settled.reference)
+        if doubtful := _doubtful(evidence, settled.disputed):
+            noise = noise_inside(calls, noise, seed)
+            if noise.inside:
+                sweeper = replace(sweeper, noise=noise)
+                difference = sweeper.remeasure(difference, doubtful)
+                settled = settle(candidates, difference, calls.parameters)
+                evidence = replace(evidence, difference=difference, reference=settled.reference)
         undecided = _undecided(evidence)
         if undecided.any() and (exact := _arbiter(undecided, calls, noise, seed)):
             notes = [*notes, _arbitrated(undecided, settled.reference)]
@@ -120,18 +129,32 @@ def _arbitrated(undecided: BoolArray, before: ReferenceEstimate | None) -> Findi
     )
 
 
+def _doubtful(evidence: Evidence, disputed: BoolArray) -> list[int]:
+    """Entries where the finite difference is decisive, or nothing is concluded."""
+    inconclusive = decide_all(facts_of(evidence)) == Verdict.INCONCLUSIVE
+    return _first_few(_alone(evidence, disputed) | inconclusive, evidence.parameters)
+
+
 def _decisive(evidence: Evidence, disputed: BoolArray) -> list[int]:
     """Entries where the finite difference alone contradicts somebody, or settles a dispute."""
+    return _first_few(_alone(evidence, disputed), evidence.parameters)
+
+
+def _alone(evidence: Evidence, disputed: BoolArray) -> BoolArray:
     facts = facts_of(evidence)
     verdicts = decide_all(facts)
     alone = disputed | np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
     unsupported = ~facts.reference | facts.br | ~(facts.fr | facts.trusted)
-    alone |= (verdicts == Verdict.BACKPROP) & unsupported
-    decisive: list[int] = []
-    for leaf in evidence.parameters.leaves:
-        offsets = np.flatnonzero(alone[leaf.place])[:_REMEASURED]
-        decisive += [leaf.start + int(offset) for offset in offsets]
-    return decisive
+    return np.array(alone | (verdicts == Verdict.BACKPROP) & unsupported)
+
+
+def _first_few(chosen: BoolArray, parameters: Parameters) -> list[int]:
+    """Positions of each parameter's first chosen entries."""
+    positions: list[int] = []
+    for leaf in parameters.leaves:
+        offsets = np.flatnonzero(chosen[leaf.place])[:_REMEASURED]
+        positions += [leaf.start + int(offset) for offset in offsets]
+    return positions
 
 
 def _slight(evidence: Evidence) -> bool:

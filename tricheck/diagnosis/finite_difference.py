@@ -143,8 +143,11 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
 def _words(difference: FiniteDifference, position: int, cause: Cause) -> str:
     """A fixed step far below the best one is to blame itself, not the loss's offset."""
     best, step = difference.best_steps[position], difference.fixed_step
-    small = step is not None and np.isfinite(best) and step < _SMALL * best
-    return _TOO_SMALL if cause is Cause.ROUND_OFF and small else _WORDS[cause]
+    if cause is not Cause.ROUND_OFF:
+        return _WORDS[cause]
+    if step is not None and np.isfinite(best) and step < _SMALL * best:
+        return _TOO_SMALL
+    return _ROUNDED_INSIDE if difference.noise.inside else _WORDS[cause]
 
 
 _SMALL = 0.01
@@ -161,7 +164,7 @@ def _cause(evidence: Evidence, entry: Derivative) -> Cause:
     balanced = 1.0 if difference.fixed_step is not None else _BALANCE
     if entry.truncation > balanced * entry.rounding:
         return Cause.TRUNCATION
-    if difference.noise.is_rounding:
+    if difference.noise.is_rounding or difference.noise.inside:
         return Cause.ROUND_OFF
     return Cause.LOW_PRECISION if _is_low_precision(evidence) else Cause.NOISE
 
@@ -208,6 +211,10 @@ def _numbers(evidence: Evidence, position: int) -> Numbers:
     }
 
 
+_ROUNDED_INSIDE = (
+    "Rounding inside the loss leaves it good to {noise:.1e} (1 - p for a p near 1, say, or large "
+    "terms that cancel), its slope to ±{bound:.1e}. Use log1p, expm1 or a log-sum-exp there."
+)
 _WORDS = {
     Cause.TRUNCATION: (
         "The step {step:.0e} is too large for this loss: truncation leaves ±{bound:.1e}."

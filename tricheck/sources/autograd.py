@@ -11,11 +11,11 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
+from tricheck.sources.monte_carlo import gradient_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.rewrite import of_loss
-
-_JITTERED = 2
+from tricheck.tracing.tape import Jitter
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,7 @@ def _measure(
     def loss_of(answer: Any) -> Any:
         return answer[0] if pair else answer
 
-    def run(
-        flat: FloatArray, jitter: np.random.Generator | None = None
-    ) -> tuple[np.floating[Any], FloatArray]:
+    def run(flat: FloatArray, jitter: Jitter | None = None) -> tuple[np.floating[Any], FloatArray]:
         calls.counts["reference"] += 1
         return value_and_gradient(
             loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter
@@ -96,6 +94,7 @@ def _measure(
     estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced)
     if not estimate.repeatable:
         return estimate
-    rng = np.random.default_rng(seed)
-    moved = [np.abs(run(parameters.values, rng)[1] - estimate.values) for _ in range(_JITTERED)]
-    return replace(estimate, bounds=estimate.bounds + 4.0 * np.fmax.reduce(moved))
+    scattered = gradient_bound(
+        lambda jitter: run(parameters.values, jitter)[1], parameters, estimate.values, seed
+    )
+    return replace(estimate, bounds=estimate.bounds + scattered)

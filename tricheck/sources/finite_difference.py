@@ -77,8 +77,13 @@ class Sweeper:
         return self._gradient(*map(list, zip(*pairs, strict=True)))
 
     def remeasure(self, earlier: FiniteDifference, positions: list[int]) -> FiniteDifference:
-        """The same with the whole ladder at some entries, where a verdict hangs on them."""
-        entries, best_steps = list(earlier.entries), list(earlier.best_steps)
+        """The same with the whole ladder at some entries, where a verdict hangs on them.
+
+        The others keep their values, under the noise that is known by now.
+        """
+        extra = self.noise.level - earlier.noise.level
+        entries = [entry.noisier(extra) for entry in earlier.entries]
+        best_steps = list(earlier.best_steps)
         again = self._measure(positions, thorough=True)
         for position, (entry, best_step) in zip(positions, again, strict=True):
             entries[position], best_steps[position] = entry, best_step

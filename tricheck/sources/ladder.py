@@ -115,6 +115,14 @@ class Derivative:
     kink: Kink | None = None
     jump: float = 0.0
 
+    def noisier(self, extra: float) -> Derivative:
+        """The same, the loss's noise found to be higher by `extra`."""
+        if not extra:
+            return self
+        rounding = extra / self.step
+        bound = self.bound + _ROUNDING_SAFETY * rounding
+        return replace(self, bound=bound, rounding=self.rounding + rounding)
+
 
 Probe = Callable[[float], Stencil]
 

@@ -33,11 +33,14 @@ class Noise:
         The largest magnitude of the loss seen near the point.
     slope : float
         How fast it varies there with a parameter, each relative to its own size.
+    inside : bool
+        Whether the level is what rounding inside the loss was seen to make.
     """
 
     level: float
     size: float
     slope: float
+    inside: bool = False
 
     @property
     def relative(self) -> float:

@@ -58,7 +58,7 @@ def rounding_bound(
     expected = np.empty(parameters.size)
     for leaf in parameters.leaves:
         # One draw can miss an entry's rounding; its neighbours went through the same sums.
-        bound[leaf.place] += 4.0 * _typical(moved[leaf.place])
+        bound[leaf.place] += 4.0 * typical(moved[leaf.place])
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
     overall = _ZERO * float(np.max(eps)) * _largest(values)
@@ -117,11 +117,11 @@ def _level(
     level = residual(places, values)
     still = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
     for leaf in parameters.leaves:
-        level[leaf.place] = np.fmax(level[leaf.place], _typical(level[leaf.place]))
+        level[leaf.place] = np.fmax(level[leaf.place], typical(level[leaf.place]))
     return np.where(np.isfinite(level), level, 0.0), still
 
 
-def _typical(block: FloatArray) -> float:
+def typical(block: FloatArray) -> float:
     """The lower median, which half of the entries cannot inflate, beside a pole or a kink."""
     finite = block[np.isfinite(block)]
     return float(np.quantile(finite, 0.5, method="lower")) if finite.size else 0.0

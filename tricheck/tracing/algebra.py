@@ -29,7 +29,7 @@ def _absolute(x: Any) -> Any:
     if x.dtype.kind == "c":
         return np.sqrt(np.real(x) ** 2 + np.imag(x) ** 2)
     sign = np.sign(x.value)
-    return result(np.absolute(x.value), [x], lambda g: [g * sign])
+    return result(np.absolute(x.value), [x], lambda g: [g * sign], exact=True)
 
 
 # Functions of one number: the slope from the argument and the value

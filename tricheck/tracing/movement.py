@@ -135,7 +135,7 @@ class _Numbering:
                 for start, shape in zip(self._starts, shapes, strict=False)
             ]
 
-        return result(value, self.parents, vjp)
+        return result(value, self.parents, vjp, exact=True)
 
 
 for _name, _moved in _MOVED.items():

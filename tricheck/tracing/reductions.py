@@ -110,7 +110,9 @@ def _extreme(ufunc: np.ufunc, worst: float) -> Any:
             best = ufunc.reduce(value, axis=axis, keepdims=_is_on(keepdims))
             hits = value == _spread(best, shape, axis, keepdims)
             share = hits / np.sum(hits, axis=axis, keepdims=True)  # ties share the slope
-            top = result(best, [a], lambda g: [share * _spread(g, shape, axis, keepdims)])
+            top = result(
+                best, [a], lambda g: [share * _spread(g, shape, axis, keepdims)], exact=True
+            )
         return _into(out, top if initial is _NONE else record(ufunc, top, initial))
 
     return extreme

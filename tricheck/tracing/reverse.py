@@ -16,7 +16,7 @@ from tricheck.parameters import FloatArray, Leaf, Parameters
 from tricheck.tracing import algebra, fourier, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
 from tricheck.tracing.stand_ins import left_behind, stand_in
 from tricheck.tracing.substitution import substituted
-from tricheck.tracing.tape import Gradients, Storage, Tape, recording
+from tricheck.tracing.tape import Gradients, Jitter, Storage, Tape, recording
 from tricheck.tracing.traced import Traced, collected, is_traced, plain
 
 
@@ -27,7 +27,7 @@ def value_and_gradient(
     arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
     *,
     read: Callable[[Any], Any] = lambda answer: answer,
-    jitter: np.random.Generator | None = None,
+    jitter: Jitter | None = None,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
 
@@ -43,8 +43,8 @@ def value_and_gradient(
         What follows the parameters in a call.
     read : callable, optional
         Finds the loss in what the function returns.
-    jitter : numpy.random.Generator, optional
-        Round every intermediate result at random.
+    jitter : callable, optional
+        Rounds every intermediate result anew.
 
     Returns
     -------
@@ -68,15 +68,44 @@ def value_and_gradient(
         return read_loss(plain(end)), gradient
 
 
+def rerun(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    *,
+    read: Callable[[Any], Any],
+    jitter: Jitter | None,
+    native: bool,
+) -> Any:
+    """What a function returns at the point, its every step rounded anew.
+
+    Parameters
+    ----------
+    function, parameters, arguments, read, jitter
+        As for `value_and_gradient`.
+    native : bool
+        Run it in the dtypes that the user passed.
+
+    Raises
+    ------
+    TraceError
+        When an operation cannot be traced.
+    """
+    with recording(jitter) as tape:
+        return run(tape, function, parameters, parameters.values, arguments, read, native=native)[0]
+
+
 def run(
     tape: Tape,
-    loss: Callable[..., Any],
+    function: Callable[..., Any],
     parameters: Parameters,
     flat: FloatArray,
     arguments: tuple[tuple[Any, ...], dict[str, Any]],
     read: Callable[[Any], Any],
+    *,
+    native: bool = False,
 ) -> tuple[Any, list[Storage]]:
-    """The loss, traced if it depends on the parameters, and the memory that they lie in.
+    """A function on traced arrays: what it returns, and the memory that the parameters lie in.
 
     Raises
     ------
@@ -88,14 +117,15 @@ def run(
     roots: list[Storage] = []
 
     def start(leaf: Leaf) -> Traced:
-        block = flat[leaf.place].reshape(leaf.shape).copy()
+        block = flat[leaf.place].reshape(leaf.shape)
+        block = block.astype(leaf.dtype if native else block.dtype)
         roots.append(tape.storage(block[()] if leaf.scalar else block))
         return Traced(roots[-1])
 
     try:
-        with substituted((loss, *arguments), stand_in, left_behind):
+        with substituted((function, *arguments), stand_in, left_behind):
             args, kwargs = _stood_in(arguments)
-            end = collected(read(loss(parameters.fill(start), *args, **kwargs)))
+            end = _mapped(collected, read(function(parameters.fill(start), *args, **kwargs)))
     except Exception as error:
         raise TraceError(_told(tape.failure, error)) from error
     if tape.failure is not None:  # and something in the user's code has swallowed it
@@ -112,11 +142,16 @@ def _back(tape: Tape, end: Traced) -> Gradients:
 
 def _stood_in(value: Any) -> Any:
     """Containers of arrays, as new containers of stand-ins."""
+    return _mapped(stand_in, value)
+
+
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """A function of everything in containers, as new containers."""
     if type(value) in (list, tuple):
-        return type(value)(map(_stood_in, value))
+        return type(value)(_mapped(function, part) for part in value)
     if type(value) is dict:
-        return {key: _stood_in(part) for key, part in value.items()}
-    return stand_in(value)
+        return {key: _mapped(function, part) for key, part in value.items()}
+    return function(value)
 
 
 def _told(failure: TraceError | None, error: Exception) -> str:

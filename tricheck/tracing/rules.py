@@ -46,6 +46,8 @@ def _flat(function: Any) -> Rule | None:
 
 # Functions of arrays alone: a list is one of numbers
 _OF_ARRAYS = {np.dot, np.inner, np.outer, np.kron, np.cross, np.linalg.solve}
+# Functions that pick among their arguments, or change a sign: nothing is rounded
+_EXACT = {np.negative, np.positive, np.maximum, np.minimum, np.fmax, np.fmin}
 # In the rule book, but not with every argument
 _FROM_SOURCE = {np.gradient, np.diff}
 
@@ -77,7 +79,9 @@ def from_autograd(function: Any) -> Rule | None:
             vjp = primitive_vjps[primitive](places, value, values, kwargs)
         except (KeyError, NotImplementedError) as error:  # how the book says that it has none
             raise failure(f"{name_of(function)} with these arguments has no rule") from error
-        answer = result(value, [args[i] for i in places], lambda g: list(vjp(g)))
+        answer = result(
+            value, [args[i] for i in places], lambda g: list(vjp(g)), exact=function in _EXACT
+        )
         return answer if dtype is None else answer.astype(dtype)
 
     return differentiated

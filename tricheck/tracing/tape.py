@@ -19,6 +19,7 @@ from tricheck.location import Spot, calling_line, calling_spots
 
 View = tuple[Callable[[Any], Any], ...]
 Vjp = Callable[[Any], Sequence[Any]]
+Jitter = Callable[[tuple[int, ...]], Any]
 
 _current: ContextVar[Tape | None] = ContextVar("tricheck_tape", default=None)
 
@@ -315,9 +316,9 @@ class Tape:
 
     Parameters
     ----------
-    jitter : numpy.random.Generator, optional
-        Round every intermediate result at random, as in Monte Carlo arithmetic (Parker, 1997):
-        what that does to the gradient is its rounding error.
+    jitter : callable, optional
+        Random errors for an array of a shape, in units of the last place: rounds every intermediate
+        result anew, as in Monte Carlo arithmetic (Parker, 1997).
     studied : bool
         Note with every step what it was in the user's code.
     most : int, optional
@@ -326,11 +327,7 @@ class Tape:
     """
 
     def __init__(
-        self,
-        jitter: np.random.Generator | None = None,
-        *,
-        studied: bool = False,
-        most: int | None = None,
+        self, jitter: Jitter | None = None, *, studied: bool = False, most: int | None = None
     ) -> None:
         self.studied = studied
         self._most = most
@@ -362,11 +359,12 @@ class Tape:
             self._storages.append(storage)
 
     def jittered(self, value: Any) -> Any:
-        """The value off by a random share of its last place, where the run asks for that."""
-        if self._jitter is None or np.asarray(value).dtype.kind not in "fc":
+        """The value rounded anew, where the run asks for that."""
+        dtype = np.asarray(value).dtype
+        if self._jitter is None or dtype.kind not in "fc":
             return value
-        eps = np.finfo(np.asarray(value).dtype).eps
-        return value * (1.0 + eps * self._jitter.uniform(-1.0, 1.0, np.shape(value)))
+        factor = 1.0 + np.finfo(dtype).eps * self._jitter(np.shape(value))
+        return (value * factor).astype(dtype)
 
     def computed(self, value: Any, places: Sequence[Place], vjp: Vjp) -> Storage:
         """A result, and how its gradient goes back to where it came from."""
@@ -457,7 +455,7 @@ def current() -> Tape | None:
 
 @contextmanager
 def recording(
-    jitter: np.random.Generator | None = None, *, studied: bool = False, most: int | None = None
+    jitter: Jitter | None = None, *, studied: bool = False, most: int | None = None
 ) -> Iterator[Tape]:
     """A run on a new tape."""
     tape = Tape(jitter, studied=studied, most=most)

@@ -429,8 +429,20 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
         tape.written(target.place, index, value.place if traced else None, adds=adds)
 
 
-def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
-    """A result that depends on its parents; `vjp` gives each one's gradient, in order."""
+def result(
+    value: Any, parents: list[Traced], vjp: Callable[[Any], Any], *, exact: bool = False
+) -> Any:
+    """A result that depends on its parents.
+
+    Parameters
+    ----------
+    value : ndarray, NumPy scalar, or list or tuple of them
+    parents : list of Traced
+    vjp : callable
+        Each parent's gradient, in order, from the result's.
+    exact : bool
+        Every number in it is one of the parents', or its negative: nothing was rounded.
+    """
     tape = parents[0].storage.tape
     if tape is None:
         raise TraceError("a traced array was used after its run")
@@ -438,10 +450,11 @@ def result(value: Any, parents: list[Traced], vjp: Callable[[Any], Any]) -> Any:
         parent.storage.shared |= parent.held is None
     places = [parent.place for parent in parents]
     if isinstance(value, list | tuple):
-        storages = tape.computed_many([tape.jittered(part) for part in value], places, vjp)
+        rounded = value if exact else [tape.jittered(part) for part in value]
+        storages = tape.computed_many(rounded, places, vjp)
         parts = [Traced(storage) for storage in storages]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    answer = Traced(tape.computed(tape.jittered(value), places, vjp))
+    answer = Traced(tape.computed(value if exact else tape.jittered(value), places, vjp))
     for parent in parents:
         _show(answer, value, parent)
     return answer

@@ -1,0 +1,160 @@
+"""Monte Carlo arithmetic: a function run again with every intermediate result rounded anew.
+
+What that does to its result is its rounding error (Parker, 1997), also where nothing that moves the
+point by little shows it: the softmax of a saturated unit is 1 - 1e-16 however its logits change in
+their last places, and what is left of G - sum(G p) is rounding alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tricheck.calls import Calls, read_loss
+from tricheck.contract import Point
+from tricheck.errors import ModelError, TraceError
+from tricheck.parameters import FloatArray, Parameters
+from tricheck.sources.noise import Noise
+from tricheck.sources.rounding import typical
+from tricheck.tracing.tape import Jitter
+
+_RUNS = 5
+_ULPS = 8.0  # many enough that 1 - 1e-16, say, is not rounded back to 1
+_WIDER = 2.0
+_LEFT = 8.0
+_UNIFORM = 12.0**-0.5  # of a unit in the last place: the error of rounding to nearest
+_ABOVE = 4.0
+_EPS = float(np.finfo(np.float64).eps)
+
+Run = Callable[[Jitter], Any]
+
+
+def gradient_bound(run: Run, parameters: Parameters, values: FloatArray, seed: int) -> FloatArray:
+    """Bound on what rounding in intermediate results does to each entry of a gradient.
+
+    Parameters
+    ----------
+    run : callable
+        The flat gradient at the point, given how its intermediate results are off.
+    parameters : Parameters
+        The point.
+    values : ndarray, shape (size,)
+        The gradient there.
+    seed : int
+        Seed of the errors.
+
+    Returns
+    -------
+    ndarray, shape (size,)
+        0 where no run gives a number.
+    """
+    moved = np.abs(_runs(run, _ULPS, seed) - values) / _ULPS
+    moved = np.max(moved, axis=0, where=np.isfinite(moved), initial=0.0)
+    bound: FloatArray = 6.0 * moved
+    for leaf in parameters.leaves:
+        # The runs can miss an entry's rounding; its neighbours went through the same sums.
+        bound[leaf.place] += 4.0 * typical(moved[leaf.place])
+    return bound
+
+
+def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) -> FloatArray:
+    """What rounding in backprop's intermediate results adds to its bounds, shape (size,).
+
+    Parameters
+    ----------
+    calls : Calls
+    point : Point
+    bounds : ndarray, shape (size,)
+        What is known of backprop's rounding otherwise.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (size,)
+        Where backprop cannot be traced: how far it is from itself in wider arithmetic, or else a
+        share of its largest entry.
+    """
+    model, parameters = calls.model, calls.parameters
+    pair = model.gradient is True
+
+    def run(jitter: Jitter | None) -> FloatArray:
+        calls.counts["gradient"] += 1
+        function = model.loss if model.gradient is True else model.gradient
+        answer = _rerun(calls, function, lambda out: out[1] if pair else out, jitter, native=True)
+        return parameters.read_gradient(answer)[0]
+
+    try:
+        bound = gradient_bound(run, parameters, point.gradient, seed)
+        traced = run(None)  # the last, for the sake of models that keep what they compute
+    except (TraceError, ModelError):
+        return _from_wider(calls, point)
+    alike = np.abs(traced - point.gradient) <= bounds + bound
+    # A run that computes something else says nothing of this one.
+    same = np.all(alike | ~np.isfinite(point.gradient))
+    return bound if same else _from_wider(calls, point)
+
+
+def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
+    """The loss's noise, given what rounding in its intermediate results makes of it.
+
+    Short lines may not show that: log(1 - p) for a p near 1 is a staircase whose treads are wider.
+    """
+    pair = calls.model.gradient is True
+
+    def run(jitter: Jitter | None) -> float:
+        calls.counts["loss"] += 1
+        read = (lambda answer: answer[0]) if pair else (lambda answer: answer)
+        return float(read_loss(_rerun(calls, calls.model.loss, read, jitter, native=False)))
+
+    try:
+        values = _runs(run, 1.0, seed)
+        value = run(None)
+    except (TraceError, ModelError):
+        return noise
+    moved = (values - value)[np.isfinite(values)]
+    # At the edge of its domain rounding may take all of it.
+    level = _UNIFORM * float(np.sqrt(np.mean(moved**2))) if moved.size else abs(value)
+    return replace(noise, level=level, inside=True) if level > _ABOVE * noise.level else noise
+
+
+def _runs(run: Run, ulps: float, seed: int) -> FloatArray:
+    """What runs give whose intermediate results are off by so many units in the last place."""
+    rng = np.random.default_rng(seed)
+
+    def jitter(shape: tuple[int, ...]) -> FloatArray:
+        return ulps * rng.standard_normal(shape)
+
+    return np.array([run(jitter) for _ in range(_RUNS)])
+
+
+def _rerun(
+    calls: Calls, function: Any, read: Callable[[Any], Any], jitter: Jitter | None, *, native: bool
+) -> Any:
+    # autograd is imported with the first trace, to keep `import tricheck` light
+    from tricheck.tracing.reverse import rerun
+
+    arguments = calls.arguments()
+    return rerun(function, calls.parameters, arguments, read=read, jitter=jitter, native=native)
+
+
+def _from_wider(calls: Calls, point: Point) -> FloatArray:
+    """How far backprop is from itself in wider arithmetic, where the user's code lets it."""
+    parameters = calls.parameters
+    wider = np.float64 if np.all(point.gradient_eps > _EPS) else np.longdouble
+    try:
+        structure = parameters.build(parameters.values.astype(wider))
+        values = parameters.read_gradient(calls.raw_gradient(structure))[0]
+    except Exception:  # whatever the user's code raises in a dtype it does not know
+        return _of_the_largest(point)
+    apart = _WIDER * np.abs(values - point.gradient).astype(np.float64)
+    return np.where(np.isfinite(apart), apart, 0.0)
+
+
+def _of_the_largest(point: Point) -> FloatArray:
+    """A few ulps of the largest gradient of all: what its terms leave where they cancel."""
+    sizes = np.abs(point.gradient)
+    largest = np.max(sizes, where=np.isfinite(sizes), initial=0.0)
+    return np.array(_LEFT * point.gradient_eps * largest)
