@@ -17,13 +17,14 @@ from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources import sympy as symbols
 from tricheck.sources.jumps import slope_uncertainty
-from tricheck.sources.monte_carlo import noise_inside
+from tricheck.sources.monte_carlo import backprop_bound, noise_inside
 from tricheck.sources.noise import Noise, measure_noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
 from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
+_FINE = 1e-3
 _REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
 
@@ -53,6 +54,10 @@ def measure(
             backprop.unrepeatable(calls, point),
             rtol,
         )
+        if _hangs_on_rounding(evidence):
+            inside = backprop_bound(calls, point, hand_written.bounds, seed)
+            hand_written = replace(hand_written, bounds=hand_written.bounds + inside)
+            evidence = replace(evidence, backprop=hand_written)
         chosen = not (isinstance(reference, str) and reference == "auto")
         if not chosen and _stands_alone(evidence):
             # Nobody chose this reference: before it is blamed, the others are heard.
@@ -80,6 +85,17 @@ def measure(
             evidence = replace(evidence, open_slopes=open_slope)
         notes = [*notes, *settled.findings, *calls.model.probe(calls, evidence)]
     return evidence, notes
+
+
+def _hangs_on_rounding(evidence: Evidence) -> bool:
+    """Whether backprop's own rounding matters: it is doubted, or claims to be finer than the loss.
+
+    A bound far below an ulp of the loss may come of terms that cancel where nothing shows it.
+    """
+    with_backprop = [pair for pair in evidence.pairs if pair.first is Source.BACKPROP]
+    doubted = not all(np.all(pair.agree) for pair in with_backprop)
+    ulp = float(np.spacing(np.abs(np.float64(evidence.point.loss))))
+    return doubted or bool(np.any(evidence.backprop.bounds < _FINE * ulp))
 
 
 def _stands_alone(evidence: Evidence) -> bool:

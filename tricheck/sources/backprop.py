@@ -9,7 +9,6 @@ from tricheck.calls import Calls
 from tricheck.contract import Point
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
 
@@ -36,7 +35,6 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
             point.gradient_eps,
             seed,
         )
-        bounds = bounds + backprop_bound(calls, point, bounds, seed)
     bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
 
