@@ -16,6 +16,7 @@ from tricheck.parameters import Parameters
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources import sympy as symbols
+from tricheck.sources.estimate import Estimate
 from tricheck.sources.jumps import slope_uncertainty
 from tricheck.sources.monte_carlo import backprop_bound, noise_inside
 from tricheck.sources.noise import Noise, measure_noise
@@ -54,10 +55,7 @@ def measure(
             backprop.unrepeatable(calls, point),
             rtol,
         )
-        if _hangs_on_rounding(evidence):
-            inside = backprop_bound(calls, point, hand_written.bounds, seed)
-            hand_written = replace(hand_written, bounds=hand_written.bounds + inside)
-            evidence = replace(evidence, backprop=hand_written)
+        evidence = _with_rounding_inside(evidence, hand_written, calls, seed)
         chosen = not (isinstance(reference, str) and reference == "auto")
         if not chosen and _stands_alone(evidence):
             # Nobody chose this reference: before it is blamed, the others are heard.
@@ -76,6 +74,8 @@ def measure(
             notes = [*notes, _arbitrated(undecided, settled.reference)]
             candidates, settled = [exact], settle([exact], difference, calls.parameters)
             evidence = replace(evidence, reference=exact)
+            # Beside exact values backprop's own rounding shows.
+            evidence = _with_rounding_inside(evidence, hand_written, calls, seed)
         if decisive := _decisive(evidence, settled.disputed):
             again = sweeper.remeasure(difference, decisive)
             settled = settle(candidates, again, calls.parameters)
@@ -85,6 +85,16 @@ def measure(
             evidence = replace(evidence, open_slopes=open_slope)
         notes = [*notes, *settled.findings, *calls.model.probe(calls, evidence)]
     return evidence, notes
+
+
+def _with_rounding_inside(
+    evidence: Evidence, hand_written: Estimate, calls: Calls, seed: int
+) -> Evidence:
+    """Backprop bounded by the rounding of its intermediate results too, unless it is already."""
+    if evidence.backprop is not hand_written or not _hangs_on_rounding(evidence):
+        return evidence
+    inside = backprop_bound(calls, evidence.point, hand_written.bounds, seed)
+    return replace(evidence, backprop=replace(hand_written, bounds=hand_written.bounds + inside))
 
 
 def _hangs_on_rounding(evidence: Evidence) -> bool:

@@ -27,7 +27,6 @@ _WIDER = 2.0
 _LEFT = 8.0
 _UNIFORM = 12.0**-0.5  # of a unit in the last place: the error of rounding to nearest
 _ABOVE = 4.0
-_EPS = float(np.finfo(np.float64).eps)
 
 Run = Callable[[Jitter], Any]
 
@@ -61,7 +60,7 @@ def gradient_bound(run: Run, parameters: Parameters, values: FloatArray, seed: i
 
 
 def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) -> FloatArray:
-    """What rounding in backprop's intermediate results adds to its bounds, shape (size,).
+    """What rounding in backprop's intermediate results adds to its bounds.
 
     Parameters
     ----------
@@ -74,27 +73,66 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
     Returns
     -------
     ndarray, shape (size,)
-        Where backprop cannot be traced: how far it is from itself in wider arithmetic, or else a
-        share of its largest entry.
+        How far backprop is from itself in wider arithmetic, and what that still loses; where the
+        user's code does not run there, what it loses as it is.
     """
+    wider = _in_wider_arithmetic(calls, point)
+    if wider is None:
+        lost = _lost(calls, calls.parameters.values, point.gradient, bounds, seed)
+        return lost if lost is not None else _of_the_largest(point)
+    apart = _finite(_WIDER * np.abs(wider - point.gradient))
+    flat = calls.parameters.values.astype(_wider(point))
+    lost = _lost(calls, flat, wider, bounds, seed)
+    return apart if lost is None else apart + lost
+
+
+def _in_wider_arithmetic(calls: Calls, point: Point) -> FloatArray | None:
+    """Backprop in wider arithmetic; None where the user's code does not run in it."""
+    parameters = calls.parameters
+    try:
+        structure = parameters.build(parameters.values.astype(_wider(point)))
+        return parameters.read_gradient(calls.raw_gradient(structure))[0]
+    except Exception:  # whatever the user's code raises in a dtype it does not know
+        return None
+
+
+def _wider(point: Point) -> type[np.floating[Any]]:
+    single = np.all(point.gradient_eps > np.finfo(np.float64).eps)
+    return np.float64 if single else np.longdouble
+
+
+def _lost(
+    calls: Calls, flat: FloatArray, values: FloatArray, bounds: FloatArray, seed: int
+) -> FloatArray | None:
+    """What rounding does to backprop at the point; None where it cannot be traced."""
     model, parameters = calls.model, calls.parameters
     pair = model.gradient is True
+    native = flat is parameters.values
 
     def run(jitter: Jitter | None) -> FloatArray:
         calls.counts["gradient"] += 1
         function = model.loss if model.gradient is True else model.gradient
-        answer = _rerun(calls, function, lambda out: out[1] if pair else out, jitter, native=True)
+        answer = _rerun(calls, function, flat, lambda out: out[1] if pair else out, jitter, native)
         return parameters.read_gradient(answer)[0]
 
     try:
-        bound = gradient_bound(run, parameters, point.gradient, seed)
+        lost = gradient_bound(run, parameters, values, seed)
         traced = run(None)  # the last, for the sake of models that keep what they compute
     except (TraceError, ModelError):
-        return _from_wider(calls, point)
-    alike = np.abs(traced - point.gradient) <= bounds + bound
+        return None
     # A run that computes something else says nothing of this one.
-    same = np.all(alike | ~np.isfinite(point.gradient))
-    return bound if same else _from_wider(calls, point)
+    alike = np.abs(traced - values) <= bounds + lost
+    return lost if np.all(alike | ~np.isfinite(values)) else None
+
+
+def _of_the_largest(point: Point) -> FloatArray:
+    """A few ulps of the largest gradient of all: what its terms leave where they cancel."""
+    largest = np.max(_finite(np.abs(point.gradient)))
+    return np.array(_LEFT * point.gradient_eps * largest)
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, 0.0)
 
 
 def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
@@ -107,7 +145,8 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
     def run(jitter: Jitter | None) -> float:
         calls.counts["loss"] += 1
         read = (lambda answer: answer[0]) if pair else (lambda answer: answer)
-        return float(read_loss(_rerun(calls, calls.model.loss, read, jitter, native=False)))
+        flat = calls.parameters.values
+        return float(read_loss(_rerun(calls, calls.model.loss, flat, read, jitter, native=False)))
 
     try:
         values = _runs(run, 1.0, seed)
@@ -131,30 +170,22 @@ def _runs(run: Run, ulps: float, seed: int) -> FloatArray:
 
 
 def _rerun(
-    calls: Calls, function: Any, read: Callable[[Any], Any], jitter: Jitter | None, *, native: bool
+    calls: Calls,
+    function: Any,
+    flat: FloatArray,
+    read: Callable[[Any], Any],
+    jitter: Jitter | None,
+    native: bool,
 ) -> Any:
     # autograd is imported with the first trace, to keep `import tricheck` light
     from tricheck.tracing.reverse import rerun
 
-    arguments = calls.arguments()
-    return rerun(function, calls.parameters, arguments, read=read, jitter=jitter, native=native)
-
-
-def _from_wider(calls: Calls, point: Point) -> FloatArray:
-    """How far backprop is from itself in wider arithmetic, where the user's code lets it."""
-    parameters = calls.parameters
-    wider = np.float64 if np.all(point.gradient_eps > _EPS) else np.longdouble
-    try:
-        structure = parameters.build(parameters.values.astype(wider))
-        values = parameters.read_gradient(calls.raw_gradient(structure))[0]
-    except Exception:  # whatever the user's code raises in a dtype it does not know
-        return _of_the_largest(point)
-    apart = _WIDER * np.abs(values - point.gradient).astype(np.float64)
-    return np.where(np.isfinite(apart), apart, 0.0)
-
-
-def _of_the_largest(point: Point) -> FloatArray:
-    """A few ulps of the largest gradient of all: what its terms leave where they cancel."""
-    sizes = np.abs(point.gradient)
-    largest = np.max(sizes, where=np.isfinite(sizes), initial=0.0)
-    return np.array(_LEFT * point.gradient_eps * largest)
+    return rerun(
+        function,
+        calls.parameters,
+        flat,
+        calls.arguments(),
+        read=read,
+        jitter=jitter,
+        native=native,
+    )

@@ -71,17 +71,18 @@ def value_and_gradient(
 def rerun(
     function: Callable[..., Any],
     parameters: Parameters,
+    flat: FloatArray,
     arguments: tuple[tuple[Any, ...], dict[str, Any]],
     *,
     read: Callable[[Any], Any],
     jitter: Jitter | None,
     native: bool,
 ) -> Any:
-    """What a function returns at the point, its every step rounded anew.
+    """What a function returns at a point, its every step rounded anew.
 
     Parameters
     ----------
-    function, parameters, arguments, read, jitter
+    function, parameters, flat, arguments, read, jitter
         As for `value_and_gradient`.
     native : bool
         Run it in the dtypes that the user passed.
@@ -92,7 +93,7 @@ def rerun(
         When an operation cannot be traced.
     """
     with recording(jitter) as tape:
-        return run(tape, function, parameters, parameters.values, arguments, read, native=native)[0]
+        return run(tape, function, parameters, flat, arguments, read, native=native)[0]
 
 
 def run(

@@ -417,16 +417,25 @@ def write(target: Traced, index: Any, value: Any, *, adds: bool = False) -> None
         storage.value, storage.shared = storage.value.copy(order="K"), False
     here = target.value
     traced = isinstance(value, Traced) and value.active and here.dtype.kind in "fc"
+    written = _as_stored(value, here.dtype) if traced else plain(value)
     if adds:
-        np.add.at(here, index, plain(value))
+        np.add.at(here, index, written)
     else:
-        here[index] = plain(value)
+        here[index] = written
     tape = value.storage.tape if traced else storage.tape
     if tape is None:
         return
     tape.activate(storage)
     with tape.noting(operator.setitem, (target, index, value)):
         tape.written(target.place, index, value.place if traced else None, adds=adds)
+
+
+def _as_stored(value: Traced, dtype: np.dtype[Any]) -> Any:
+    """The value that memory of a type takes: a narrower one rounds it."""
+    tape, came = value.storage.tape, value.dtype
+    if tape is None or came.kind != dtype.kind or np.can_cast(came, dtype):
+        return value.value
+    return tape.jittered(np.asarray(value.value).astype(dtype))
 
 
 def result(
