@@ -191,7 +191,8 @@ class Outcome:
         return [
             finding
             for finding in self.misnamed
-            if finding.cause is not Cause.UNKNOWN and "consistent with" not in finding.message
+            if finding.cause is not Cause.UNKNOWN
+            and "consistent with" not in finding.message.lower()
         ]
 
     @property
