@@ -16,7 +16,9 @@ def main() -> None:
     """Parse the command line and print the table it asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.diagnosis", description=__doc__)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--held-out", action="store_true", help="the bugs not built with")
+    which.add_argument(
+        "--held-out", action="store_true", help="bugs that it has not been built with"
+    )
     which.add_argument(
         "--correct", type=int, metavar="N", help="correct models, at N random points each"
     )
