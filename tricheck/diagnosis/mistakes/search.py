@@ -264,7 +264,7 @@ class Search:
             size = float(np.max(np.abs(made[place])))
             allowed = self._seen.slack[place] + _ROUNDING * size
             known = np.isfinite(allowed)
-            if np.all(apart[known] <= allowed[known]):
+            if known.any() and np.all(apart[known] <= allowed[known]):
                 residual[name] = float(np.max(apart[known]))
                 bound[name] = float(np.max(allowed[known]))
                 digits += self._digits(place, allowed)
