@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,6 @@ import numpy.typing as npt
 from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
 from tricheck.contract import refuse_bad_seed
-from tricheck.diagnosis import backprop as backprop_diagnosis
-from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
-from tricheck.diagnosis import reference as reference_diagnosis
-from tricheck.diagnosis.deltas import findings as deltas
-from tricheck.diagnosis.hiding.blind_spots import blind_spots
-from tricheck.diagnosis.hiding.elsewhere import Elsewhere
-from tricheck.diagnosis.mistakes.findings import kept_run
 from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
@@ -29,9 +22,11 @@ from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
 from tricheck.report.build import parameter_report, structured
-from tricheck.tracing.study import Study
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
+
+if TYPE_CHECKING:
+    from tricheck.tracing.study import Study
 
 _SEVERITIES = list(Severity)
 
@@ -221,6 +216,11 @@ def _assembled(
     seed: int,
     displace: int | None,
 ) -> Report:
+    # The diagnosis is imported with the first report, to keep `import tricheck` light.
+    from tricheck.diagnosis.hiding.blind_spots import blind_spots
+    from tricheck.diagnosis.hiding.elsewhere import Elsewhere
+    from tricheck.diagnosis.mistakes.findings import kept_run
+
     facts = facts_of(evidence)
     kept = kept_run(calls, evidence)
     entry_verdicts = _entry_verdicts(evidence, facts, _convicted(notes))
@@ -284,6 +284,11 @@ def _findings(
     notes: list[Finding],
     kept: Study | None,
 ) -> list[Finding]:
+    from tricheck.diagnosis import backprop as backprop_diagnosis
+    from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
+    from tricheck.diagnosis import reference as reference_diagnosis
+    from tricheck.diagnosis.deltas import findings as deltas
+
     def blamed(*who: Verdict) -> dict[str, list[Index]]:
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
 
