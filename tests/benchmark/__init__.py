@@ -1,0 +1,1 @@
+"""Who is right, tricheck or the checkers that people use today?"""

@@ -1,0 +1,1 @@
+"""Hand-written models, each with the mistakes that can be planted in its backward pass."""
