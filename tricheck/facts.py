@@ -8,7 +8,7 @@ import numpy as np
 
 from tricheck.comparison import BoolArray, Pair, compare
 from tricheck.contract import Point
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import FloatArray, Parameters, per_parameter_max
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
 from tricheck.sources.ladder import Kink
@@ -66,7 +66,7 @@ class Evidence:
         if self.reference is not None:
             known = self.reference.finite & ~(self.reference.bounds > self.difference.bounds)
             values = np.where(known | ~self.difference.finite, self.reference.values, values)
-        return _per_parameter_max(self.parameters, values)
+        return per_parameter_max(self.parameters, values)
 
 
 def facts_of(evidence: Evidence) -> Facts[BoolArray]:
@@ -77,7 +77,9 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
     nowhere = np.zeros(size, dtype=bool)
     measured = difference.finite & np.isfinite(difference.bounds)
     cancelled = _cancelled(evidence)
-    sharp = measured & (difference.bounds <= SHARP * evidence.largest)
+    # Zeros of the others do not make a finite difference coarse that says something else.
+    own = per_parameter_max(evidence.parameters, difference.values)
+    sharp = measured & (difference.bounds <= SHARP * np.fmax(evidence.largest, own))
     return Facts(
         shaped=_shaped(evidence),
         backprop=backprop.finite,
@@ -203,11 +205,3 @@ def _seen_flat(evidence: Evidence) -> BoolArray:
     """Where a finite difference of zero means something: it would have seen the others' size."""
     quiet = evidence.difference.noise.is_rounding
     return quiet | (evidence.difference.bounds <= SHARP * _overall(evidence))
-
-
-def _per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:
-    largest = np.empty(parameters.size)
-    for leaf in parameters.leaves:
-        block = np.abs(values[leaf.place])
-        largest[leaf.place] = np.max(block, where=np.isfinite(block), initial=0.0)
-    return largest

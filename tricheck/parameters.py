@@ -419,3 +419,12 @@ def _describe(value: Any) -> str:
 
 def _quote(names: Any) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:
+    """The largest finite magnitude in each parameter, for each of its entries."""
+    largest = np.empty(parameters.size)
+    for leaf in parameters.leaves:
+        block = np.abs(values[leaf.place])
+        largest[leaf.place] = np.max(block, where=np.isfinite(block), initial=0.0)
+    return largest

@@ -44,8 +44,9 @@ class Noise:
 
     @property
     def relative(self) -> float:
-        """The level beside the loss's own size."""
-        return self.level / self.size if self.size else 0.0
+        """The level beside the loss's own size, or beside its changes where it passes zero."""
+        size = max(self.size, self.slope)
+        return self.level / size if size else 0.0
 
     @property
     def is_rounding(self) -> bool:

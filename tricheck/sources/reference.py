@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import FloatArray, Parameters, per_parameter_max
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
@@ -31,6 +31,7 @@ _NAMED = {
     "jax": "tricheck.sources.jax",
     "torch": "tricheck.sources.torch",
 }
+_NOISE = 4.0  # a largest deviation, in standard deviations
 _AUTO = ("autograd", "sympy", "complex-step", "longdouble")
 
 
@@ -106,7 +107,7 @@ def _refuse_stranger(choice: Any) -> None:
 
 def _one(choice: Any, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     if isinstance(choice, Reference):
-        return choice.measure(calls, noise, seed)
+        return within_noise(choice.measure(calls, noise, seed), calls.parameters, noise)
     if isinstance(choice, str):
         return _named(choice, calls, noise, seed)
     return _of_callable(choice, calls, seed)
@@ -121,7 +122,21 @@ def _named(name: str, calls: Calls, noise: Noise, seed: int) -> ReferenceEstimat
             "the loss has a slope: is it turned into text, a plain number or another program's "
             "data on the way?"
         )
-    return estimate
+    return within_noise(estimate, calls.parameters, noise)
+
+
+def within_noise(
+    estimate: ReferenceEstimate, parameters: Parameters, noise: Noise
+) -> ReferenceEstimate:
+    """The estimate, no finer than the loss that it differentiates.
+
+    A loss that is reproduced to some digits only, as by an iterative solver, has a derivative that
+    means no more digits, however exactly the trace or the symbols give them.
+    """
+    if not estimate.traced:
+        return estimate
+    noisy = _NOISE * noise.relative * per_parameter_max(parameters, estimate.values)
+    return replace(estimate, bounds=estimate.bounds + noisy)
 
 
 def others(calls: Calls, noise: Noise, seed: int) -> list[ReferenceEstimate]:
