@@ -11,6 +11,7 @@ import numpy as np
 
 from tests.benchmark import family, results, setting
 from tests.benchmark.expectation import (
+    CLEAR,
     Blocks,
     Expectation,
     Guilty,
@@ -26,6 +27,7 @@ from tests.benchmark.family import Problem
 from tests.benchmark.operators import CODE
 from tests.benchmark.setting import Setting
 from tests.benchmark.truth import kinked, leaves, truth
+from tricheck.vocabulary import Verdict
 
 _DEAR = 2000  # entries; beyond, a case is drawn rarely and nothing is differenced entry by entry
 _ATTEMPTS = 50
@@ -84,14 +86,24 @@ class Case:
 
     def gradient(self) -> Callable[..., Any]:
         """The hand-written gradient as the checkers get it, without memory of earlier calls."""
-        if self.mistake is None or self.guilty is Guilty.REFERENCE:
+        if self.mistake is None or not self.wrong:
             return family.family(self.model).gradient  # type: ignore[no-any-return]
         return self.mistake.fresh()
 
     @property
+    def wrong(self) -> bool:
+        """Whether the hand-written gradient is."""
+        return self.guilty in (Guilty.BACKPROP, Guilty.BOTH)
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the point stands at a kink, where no gradient is the right one."""
+        return self.expected.verdicts == {Verdict.NONDIFFERENTIABLE}
+
+    @property
     def label(self) -> str:
         """Its surroundings in a line."""
-        what = self.mistake.name if self.mistake else "correct"
+        what = self.mistake.name if self.mistake else "nothing"
         where = f"{self.model} {self.size} {self.point} {self.dtype}"
         return f"{self.number}: {where}, {self.setting.name}: {what} ({self.guilty})"
 
@@ -110,12 +122,15 @@ class Mistake:
         Those that describe it.
     fresh : callable
         Makes the gradient that has the mistake and remembers nothing yet.
+    rounds : bool
+        Whether it is one of precision alone.
     """
 
     name: str
     row: str
     causes: frozenset[str]
     fresh: Callable[[], Callable[..., Any]]
+    rounds: bool = False
 
 
 class UnfitError(Exception):
@@ -215,7 +230,7 @@ def _problem(
     if point == "near-kink":
         distance = 10.0 ** rng.uniform(-7.0, -2.0)
         params = module.near_kink(problem.params, problem.args, distance, rng)
-        return Problem(family.cast(params, dtype), problem.args), point
+        return Problem(family.cast(params, dtype), problem.args, distance), point
     return problem, point
 
 
@@ -252,7 +267,8 @@ def _result(
 
     if not all(operator.make(np.random.default_rng(start), s, magnitude) for s in shapes.values()):
         raise UnfitError("not in a block of that shape")
-    return Mistake(operator.name, operator.row, frozenset(operator.causes.split()), fresh)
+    causes = frozenset(operator.causes.split())
+    return Mistake(operator.name, operator.row, causes, fresh, operator.rounds)
 
 
 def _changed(correct: Callable[..., Any], changes: dict[str, Any]) -> Callable[..., Any]:
@@ -306,6 +322,8 @@ def _of_right(name: str, problem: Problem, around: Setting, point: str) -> Expec
     if step is not None and sum(block.size for block in true.values()) <= _DEAR:
         approximated = worst_difference(_at(around, problem), problem.params, true, step)
     verdicts = of_right(approximated, kinks, around.noise > 0.0)
+    if _blurred(around, problem, true):
+        verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
     return Expectation(verdicts, spared=frozenset(true))
 
 
@@ -328,6 +346,10 @@ def _of_wrong(
     blind = guilty is not Guilty.BACKPROP or around.kind in ("rewrite", "solver-noise")
     differences = _differences(around, problem, measured.truth, seen) if blind else 0.0
     verdicts = of_wrong(guilty, seen, differences, around.kind == "random-noise")
+    if mistake and mistake.rounds:
+        verdicts |= {Verdict.AGREE}  # who computes in few digits is right to few digits
+    if _blurred(around, problem, measured.truth):
+        verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
     asked = point in ("random", "near-kink") and guilty is Guilty.BACKPROP and mistake
     causes = mistake.causes if asked and mistake else frozenset()
     return expected_of(verdicts, seen, measured.right, came, differences, causes)
@@ -363,6 +385,13 @@ def _kinks(name: str, problem: Problem, point: str) -> frozenset[str]:
     if point not in ("kink", "zero") or not hasattr(family.family(name), "near_kink"):
         return frozenset()
     return frozenset(key for key, at in kinked(name, problem).items() if np.any(at))
+
+
+def _blurred(around: Setting, problem: Problem, true: Blocks) -> bool:
+    """Whether a kink is so near that the loss cannot tell it from one at the point."""
+    slope = max(float(np.max(np.abs(block))) for block in true.values())
+    level = max(_UNSEEN, around.noise) * abs(float(_at(around, problem)(problem.params)))
+    return problem.kink * slope < CLEAR * level
 
 
 def _answered(around: Setting, guilty: Guilty, mistake: Mistake | None, problem: Problem) -> Blocks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,10 +31,13 @@ class Problem:
     ----------
     params : structure of arrays
     args : tuple
+    kink : float
+        About how far the next kink is, where that is known; else infinite.
     """
 
     params: Any
     args: tuple[Any, ...]
+    kink: float = math.inf
 
 
 def names() -> list[str]:
@@ -75,7 +79,8 @@ def drawn(name: str, size: str, point: str, dtype: Any, seed: int) -> Problem:
     module = family(name)
     params, args = module.problem(np.random.default_rng(seed), **module.SIZES[size])
     moved = mapped(params, lambda _, array: array * _FACTORS[point])
-    return Problem(cast(moved, dtype), cast(args, dtype))
+    kinky = point == "tiny" and hasattr(module, "near_kink")
+    return Problem(cast(moved, dtype), cast(args, dtype), _FACTORS[point] if kinky else math.inf)
 
 
 def cast(tree: Any, dtype: Any) -> Any:

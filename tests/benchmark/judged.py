@@ -15,7 +15,6 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _ACCUSES_BACKPROP = frozenset({Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE})
 _ACCUSES = _ACCUSES_BACKPROP | {Verdict.REFERENCE}
-_WRONG_BACKPROP = frozenset({Guilty.BACKPROP, Guilty.BOTH})
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,7 @@ def _raised(error: Exception, seconds: float) -> Judged:
 
 def judgement(case: Case, report: tricheck.Report, seconds: float) -> Judged:
     """Judge a report on a case."""
-    expected, guilty = case.expected, case.guilty
-    wrong = guilty in _WRONG_BACKPROP
+    expected, guilty, wrong = case.expected, case.guilty, case.wrong
     missed = report.ok if wrong else None
     found = expected.single and guilty is Guilty.BACKPROP and report.verdict is Verdict.BACKPROP
     return Judged(

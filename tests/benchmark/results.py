@@ -28,11 +28,14 @@ class Result(Operator):
         Whether it comes in magnitudes, relative to the block's largest entry.
     everywhere : bool
         Whether it is made in every block.
+    rounds : bool
+        Whether it is one of precision alone.
     """
 
     make: Callable[[np.random.Generator, tuple[int, ...], float], Change | None]
     sized: bool = False
     everywhere: bool = False
+    rounds: bool = False
 
 
 def _scaled(rng: Any, shape: Any, magnitude: float) -> Change:
@@ -261,7 +264,7 @@ _RESULT = [
     Result("smooth-error", Row.APPROXIMATED, "", _smooth_error, sized=True),
     Result("constant-added", Row.FEW_ENTRIES, "", _constant_added, sized=True),
     Result("centred", Row.STATISTICS, "", _centred),
-    Result("half-precision", Row.APPROXIMATED, "", _half_precision),
+    Result("half-precision", Row.APPROXIMATED, "", _half_precision, rounds=True),
     Result("absolute-value", Row.SIGN, "sign entries", _absolute),
     Result("wrong-where-negative", Row.HALF_DOMAIN, "sign entries", _wrong_where_negative),
     Result("accumulated", Row.ACCUMULATED, "accumulated", _accumulated, everywhere=True),

@@ -108,7 +108,7 @@ MISTAKES = [
         "accumulator-kept",
         {
             "def gradient(params, xs, ys):": "memory = {}\n\n\ndef gradient(params, xs, ys):",
-            "total = {name: np.zeros_like(value)": "total = {name: memory.setdefault(name, np.zeros_like(value))",
+            "{name: np.zeros_like(value) for": "{name: memory.setdefault(name, 0 * value) for",
         },
     ),
 ]
