@@ -15,6 +15,7 @@ from tricheck.sources.ladder import Kink
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
+_BESIDE = 1e-2  # a distance that is nothing beside another
 SLIGHT = 1e-3  # of a parameter's largest entry: more is no matter of a solver's tolerance
 # Two gradients that both vanish may differ by the rounding of the terms that cancel in them.
 _CANCELLED = 2.0**10 * float(np.finfo(np.float64).eps)
@@ -79,7 +80,12 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
     cancelled = _cancelled(evidence)
     # Zeros of the others do not make a finite difference coarse that says something else.
     own = per_parameter_max(evidence.parameters, difference.values)
-    sharp = measured & (difference.bounds <= SHARP * np.fmax(evidence.largest, own))
+    sharp = difference.bounds <= SHARP * np.fmax(evidence.largest, own)
+    sharp = measured & (sharp | _decisive(evidence))
+    trusted = reference is not None and reference.traced and reference.faithful
+    fr = agree.get("finite-difference/reference", nowhere)
+    if trusted:
+        fr = fr | _beside(evidence)
     return Facts(
         shaped=_shaped(evidence),
         backprop=backprop.finite,
@@ -88,7 +94,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         third=nowhere if reference is None else ~nowhere,
         br=agree.get("backprop/reference", nowhere) | (cancelled & (reference is not None)),
         bf=agree["backprop/finite-difference"],
-        fr=agree.get("finite-difference/reference", nowhere),
+        fr=fr,
         sharp=sharp,
         trouble=difference.troubles,
         kink=difference.kinks,
@@ -97,7 +103,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         blunt=nowhere if reference is None else reference.bounds > difference.bounds,
         sided=_sided(evidence),
         slight=_slight(evidence),
-        trusted=np.full(size, reference is not None and reference.traced and reference.faithful),
+        trusted=np.full(size, trusted),
         elsewhere=np.full(size, bool(difference.kinks.any())),
         # A stencil and a trace see one smooth piece of a loss that jumps, not the one meant.
         jumpy=_slight(evidence, evidence.open_slopes) & (evidence.open_slopes > 0.0),
@@ -173,6 +179,22 @@ def _significant(evidence: Evidence) -> BoolArray:
         return np.ones(evidence.parameters.size, dtype=bool)
     apart = np.abs(evidence.backprop.values - evidence.reference.values)
     return np.array(~(apart <= rounding_floor(evidence)), dtype=bool)
+
+
+def _decisive(evidence: Evidence) -> BoolArray:
+    """Where a coarse finite difference tells: its bound is small beside the distance."""
+    backprop, difference = evidence.backprop, evidence.difference
+    apart = np.abs(backprop.values - difference.values)
+    return np.array(backprop.bounds + difference.bounds <= _BESIDE * apart, dtype=bool)
+
+
+def _beside(evidence: Evidence) -> BoolArray:
+    """Where the finite difference misses the reference, but by next to nothing beside backprop."""
+    if evidence.reference is None:
+        return np.zeros(evidence.parameters.size, dtype=bool)
+    to_reference = np.abs(evidence.difference.values - evidence.reference.values)
+    to_backprop = np.abs(evidence.difference.values - evidence.backprop.values)
+    return np.array(to_reference <= _BESIDE * to_backprop, dtype=bool)
 
 
 def _sided(evidence: Evidence) -> BoolArray:

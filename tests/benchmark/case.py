@@ -389,7 +389,7 @@ def _kinks(name: str, problem: Problem, point: str) -> frozenset[str]:
 
 def _blurred(around: Setting, problem: Problem, true: Blocks) -> bool:
     """Whether a kink is so near that the loss cannot tell it from one at the point."""
-    slope = max(float(np.max(np.abs(block))) for block in true.values())
+    slope = min(float(np.max(np.abs(block))) for block in true.values())
     level = max(_UNSEEN, around.noise) * abs(float(_at(around, problem)(problem.params)))
     return problem.kink * slope < CLEAR * level
 

@@ -185,6 +185,8 @@ def of_wrong(
     worst = max(float(np.max(error)) for error in seen.error.values())
     if not seen.clear() or worst <= differences:
         return frozenset(_DOUBTFUL | {accusing})
+    if guilty is Guilty.BOTH and not np.isfinite(worst):
+        return frozenset({accusing, Verdict.BACKPROP})  # two that are no numbers do not agree
     if random or worst <= CLEAR * differences:
         return frozenset({accusing, Verdict.INCONCLUSIVE, Verdict.FINITE_DIFFERENCE})
     return frozenset({accusing})
@@ -208,8 +210,11 @@ def expected_of(
     """
     limit = {key: CLEAR * max(floor, differences) for key, floor in seen.floor.items()}
     blamed = frozenset(key for key in seen.error if np.max(seen.error[key]) > limit[key])
+    if differences:  # known at one entry alone
+        worst = max(seen.relative, key=lambda key: seen.relative[key])
+        blamed &= {worst}
     same = {key: _same(right[key], came[key]) for key in right}
-    shaped = [key for key in blamed if np.shape(came[key]) == right[key].shape]
+    shaped = [key for key in blamed if np.shape(came[key]) == right[key].shape and not differences]
     return Expectation(
         verdicts,
         blamed,

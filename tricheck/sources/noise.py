@@ -19,6 +19,7 @@ _MOST_LINES = 4
 _FLOAT64 = 2.0**-40  # relative noise up to which summing in float64 may come
 _CROSSING = 16.0
 _RISES = 16.0
+_PASSES_ZERO = 2.0**-10
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Noise:
 
     @property
     def relative(self) -> float:
-        """The level beside the loss's own size, or beside its changes where it passes zero."""
-        size = max(self.size, self.slope)
+        """The level beside the loss's own size, or a share of its changes where it passes zero."""
+        size = max(self.size, _PASSES_ZERO * self.slope)
         return self.level / size if size else 0.0
 
     @property

@@ -61,11 +61,14 @@ def without(number: int) -> Edit:
 
 
 def instead(number: int, part: Callable[[Any, Step, Any], Any]) -> Edit:
-    """Something else goes back to one place: of what came, the step, and the right part."""
+    """Something else goes back to one place: of what came, the step, and the right part.
+
+    Where nothing goes back, as after another mistake on the way, nothing does still.
+    """
 
     def edit(gradient: Any, step: Step, right: Right) -> Parts:
         return [
-            (place, part(gradient, step, share) if i == number else share)
+            (place, part(gradient, step, share) if i == number and share is not None else share)
             for i, (place, share) in enumerate(right(gradient))
         ]
 
