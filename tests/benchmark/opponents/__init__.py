@@ -1,0 +1,1 @@
+"""Other gradient checkers, each through its own public entry point."""
