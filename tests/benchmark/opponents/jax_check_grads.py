@@ -23,10 +23,13 @@ def check(task: Task, *, double: bool = False, **settings: Any) -> str | None:
     default too: without it the model would be another one than the other checkers are given.
     """
     import jax
+    from jax import experimental
     from jax.test_util import check_grads
 
+    # before jax 0.8 it was an experimental one
+    enable_x64 = (jax if hasattr(jax, "enable_x64") else experimental).enable_x64
     task = task.doubled if double else task
-    with jax.enable_x64(task.point.dtype == np.float64), _called_back(task):
+    with enable_x64(task.point.dtype == np.float64), _called_back(task):
         try:
             check_grads(_model(), (jax.numpy.asarray(task.point),), 1, ["rev"], **settings)
         except AssertionError as mismatch:
