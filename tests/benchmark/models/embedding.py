@@ -5,7 +5,7 @@ import numpy as np
 from tests.benchmark.site import Site
 
 SIZES = {
-    "small": {"sentences": 4, "length": 3, "words": 7, "width": 2, "classes": 5},
+    "small": {"sentences": 6, "length": 3, "words": 7, "width": 2, "classes": 5},
     "medium": {"sentences": 9, "length": 5, "words": 17, "width": 6, "classes": 4},
 }
 
