@@ -17,8 +17,9 @@ SIZES = {
 
 def problem(rng, features):
     X = rng.standard_normal((3, features))
-    y = np.sqrt(features) * rng.standard_normal(3)
     w = rng.standard_normal(features)
+    # as far off as random weights are, on both sides
+    y = X @ w + np.sqrt(features) * rng.uniform(0.5, 1.5, 3) * np.array([1.0, -1.0, 1.0])
     return w, (X, y, 0.25)
 
 

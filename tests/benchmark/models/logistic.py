@@ -16,6 +16,7 @@ SIZES = {
 def problem(rng, samples, features):
     X = rng.standard_normal((samples, features))
     y = np.where(rng.random(samples) < 0.4, -1.0, 1.0)
+    y[:2] = -1.0, 1.0  # both labels occur
     params = {
         "w": rng.standard_normal(features) / np.sqrt(features),
         "b": rng.standard_normal(1),

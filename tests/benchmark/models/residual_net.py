@@ -29,12 +29,18 @@ def problem(rng, samples, inputs, width, outputs):
 
 
 def states(params, X):
-    """The states before, between and after the blocks, and what each block adds."""
-    hs, ts = [X @ params["U"]], []
+    """The states before, between and after the blocks, and what the blocks take the tanh of."""
+    hs, zs = [X @ params["U"]], []
     for k in range(DEPTH):
-        ts.append(np.tanh(hs[k] @ params["W"] + params["b"]))
-        hs.append(hs[k] + ts[k])
-    return hs, ts
+        zs.append(hs[k] @ params["W"] + params["b"])
+        hs.append(hs[k] + np.tanh(zs[k]))
+    return hs, zs
+
+
+def tanh_slope(z):
+    # 1 - tanh² to full precision also where tanh rounds to one
+    e = np.exp(-2.0 * np.abs(z))
+    return 4.0 * e / (1.0 + e) ** 2
 
 
 def loss(params, X, Y, lam):
@@ -45,7 +51,7 @@ def loss(params, X, Y, lam):
 
 
 def gradient(params, X, Y, lam):
-    hs, ts = states(params, X)
+    hs, zs = states(params, X)
     out = hs[-1] @ params["V"] + params["c"]
     dout = 2.0 * (out - Y)
     dV = hs[-1].T @ dout + lam * params["V"]
@@ -54,7 +60,7 @@ def gradient(params, X, Y, lam):
     db = np.zeros_like(params["b"])
     dh = dout @ params["V"].T
     for k in reversed(range(DEPTH)):
-        dz = dh * (1.0 - ts[k] ** 2)
+        dz = dh * tanh_slope(zs[k])
         dW = dW + hs[k].T @ dz
         db += dz.sum(axis=0)
         dh = dh + dz @ params["W"].T
@@ -66,7 +72,7 @@ MISTAKES = [
     Site("square-factor-forgotten", {"dout = 2.0 * (out - Y)": "dout = out - Y"}),
     Site("batch-mean-for-sum", {"dout = 2.0 * (out - Y)": "dout = 2.0 * (out - Y) / len(X)"}),
     Site("delta-sign", {"dout = 2.0 * (out - Y)": "dout = -2.0 * (out - Y)"}),
-    Site("hidden-sign", {"dz = dh * (1.0": "dz = -dh * (1.0"}),
+    Site("hidden-sign", {"dz = dh *": "dz = -dh *"}),
     # the skip connection is forgotten
     Site("path-left-out", {"dh = dh + dz @": "dh = dz @"}),
     # the block is forgotten, and only the skip goes back
@@ -81,17 +87,17 @@ MISTAKES = [
         "one-iteration-short",
         {"for k in reversed(range(DEPTH))": "for k in reversed(range(1, DEPTH))"},
     ),
-    Site("derivative-missing", {"dz = dh * (1.0 - ts[k] ** 2)": "dz = dh"}),
-    Site("derivative-elsewhere", {"(1.0 - ts[k] ** 2)": "(1.0 - np.tanh(hs[k + 1]) ** 2)"}),
-    Site("derivative-elsewhere", {"(1.0 - ts[k] ** 2)": "(1.0 - hs[k + 1] ** 2)"}),
-    Site("derivative-twice", {"(1.0 - ts[k] ** 2)": "(1.0 - ts[k] ** 2) ** 2"}),
+    Site("derivative-missing", {"dz = dh * tanh_slope(zs[k])": "dz = dh"}),
+    Site("derivative-elsewhere", {"tanh_slope(zs[k])": "tanh_slope(hs[k + 1])"}),
+    Site("derivative-elsewhere", {"tanh_slope(zs[k])": "(1.0 - zs[k] ** 2)"}),
+    Site("derivative-twice", {"tanh_slope(zs[k])": "tanh_slope(zs[k]) ** 2"}),
     Site("cached-input", {"dW + hs[k].T @ dz": "dW + hs[k + 1].T @ dz"}),
     Site("cached-input", {"dV = hs[-1].T": "dV = (hs[-1] - hs[-2]).T"}),
     Site("not-transposed-back", {'dz @ params["W"].T': 'dz @ params["W"]'}),
     Site("transposed-product", {"dW = dW + hs[k].T @ dz": "dW = dW + dz.T @ hs[k]"}),
     Site("stale-weights", {'dz @ params["W"].T': 'dz @ (params["W"] - 0.02 * dW).T'}),
     Site("stale-weights", {'dout @ params["V"].T': 'dout @ (params["V"] - 0.02 * dV).T'}),
-    Site("upstream-dropped", {"dz = dh * (1.0 - ts[k] ** 2)": "dz = 1.0 - ts[k] ** 2"}),
+    Site("upstream-dropped", {"dz = dh * tanh_slope(zs[k])": "dz = tanh_slope(zs[k])"}),
     Site("regularizer-missing", {'dW = lam * params["W"]\n': 'dW = np.zeros_like(params["W"])\n'}),
     Site("regularizer-missing", {'hs[-1].T @ dout + lam * params["V"]': "hs[-1].T @ dout"}),
     # added again at every use
