@@ -80,7 +80,13 @@ MISTAKES = [
     Site(
         "path-left-out", {"0.5 * (K_inv - np.outer(alpha, alpha))": "-0.5 * np.outer(alpha, alpha)"}
     ),
-    Site("derivative-missing", {"2 * noise * np.trace(dK)": "2 * np.trace(dK)"}, also="scale"),
+    Site(
+        "derivative-missing",
+        {
+            'noise = np.exp(2 * params["log_noise"])\n': 'noise = np.ones_like(params["log_noise"])\n'
+        },
+        also="scale",
+    ),
     Site("derivative-missing", {"(dK * signal)[:, :, None]": "dK[:, :, None]"}),
     Site(
         "derivative-missing",
@@ -100,6 +106,8 @@ MISTAKES = [
     Site("bias-mean", {"-np.sum(alpha)": "-np.mean(alpha)"}),
     Site("bias-one-sample", {"-np.sum(alpha)": "-alpha[0]"}),
     Site("bias-not-reduced", {"np.array([-np.sum(alpha)])": "-alpha"}),
-    Site("upstream-dropped", {"-X.T @ alpha": "-X.T @ residual(params, X, y)"}, also="cached-input"),
+    Site(
+        "upstream-dropped", {"-X.T @ alpha": "-X.T @ residual(params, X, y)"}, also="cached-input"
+    ),
     Site("block-not-computed", {"-X.T @ alpha": 'np.zeros_like(params["w"])'}),
 ]
