@@ -350,7 +350,9 @@ def _of_wrong(
         verdicts |= {Verdict.AGREE}  # who computes in few digits is right to few digits
     if _blurred(around, problem, measured.truth):
         verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
-    asked = point in ("random", "near-kink") and guilty is Guilty.BACKPROP and mistake
+    # One wrong number fits every reading of a factor, a term or an entry.
+    many = any(block.size > 1 for key, block in measured.truth.items() if np.any(seen.error[key]))
+    asked = many and point in ("random", "near-kink") and guilty is Guilty.BACKPROP and mistake
     causes = mistake.causes if asked and mistake else frozenset()
     return expected_of(verdicts, seen, measured.right, came, differences, causes)
 

@@ -20,6 +20,7 @@ _FOLDER = Path(__file__).parent / "models"
 _TABLE = "\nMISTAKES = ["
 POINTS = ("random", "zero", "tiny", "saturated")
 _FACTORS = {"random": 1.0, "zero": 0.0, "tiny": 1e-6, "saturated": 30.0}
+_NEAREST = 1e-2  # of a hundred units and samples, one is that near its kink
 _numbers = count()
 
 
@@ -80,7 +81,8 @@ def drawn(name: str, size: str, point: str, dtype: Any, seed: int) -> Problem:
     params, args = module.problem(np.random.default_rng(seed), **module.SIZES[size])
     moved = mapped(params, lambda _, array: array * _FACTORS[point])
     kinky = point == "tiny" and hasattr(module, "near_kink")
-    return Problem(cast(moved, dtype), cast(args, dtype), _FACTORS[point] if kinky else math.inf)
+    nearest = _NEAREST * _FACTORS[point] if kinky else math.inf
+    return Problem(cast(moved, dtype), cast(args, dtype), nearest)
 
 
 def cast(tree: Any, dtype: Any) -> Any:
