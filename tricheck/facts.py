@@ -178,7 +178,7 @@ def _significant(evidence: Evidence) -> BoolArray:
     if evidence.reference is None:
         return np.ones(evidence.parameters.size, dtype=bool)
     apart = np.abs(evidence.backprop.values - evidence.reference.values)
-    return np.array(~(apart <= rounding_floor(evidence)), dtype=bool)
+    return np.array(apart > 0, dtype=bool)
 
 
 def _decisive(evidence: Evidence) -> BoolArray:
