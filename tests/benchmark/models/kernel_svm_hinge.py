@@ -65,15 +65,14 @@ def near_kink(params, args, distance, rng):
 
 
 MISTAKES = [
-    Site("square-factor-forgotten", {"df = -2 * targets": "df = -targets"}, also="regularizer"),
-    Site("batch-sum-for-mean", {"targets * slack / len(X)": "targets * slack"}, also="regularizer"),
+    Site("square-factor-forgotten", {"df = -2 * targets": "df = -targets"}),
+    Site("batch-sum-for-mean", {"targets * slack / len(X)": "targets * slack"}),
     Site(
         "output-mean",
         {"targets * slack / len(X)": "targets * slack / targets.size"},
-        also="regularizer",
     ),
-    Site("delta-sign", {"df = -2 * targets": "df = 2 * targets"}, also="regularizer"),
-    Site("half-domain-sign", {"df = -2 * targets * slack": "df = -2 * slack"}, also="sign"),
+    Site("delta-sign", {"df = -2 * targets": "df = 2 * targets"}),
+    Site("half-domain-sign", {"df = -2 * targets * slack": "df = -2 * slack"}),
     Site(
         "derivative-missing-output",
         {"df = -2 * targets * slack": "df = -2 * targets * (slack > 0)"},
@@ -104,7 +103,7 @@ MISTAKES = [
     ),
     Site("derivative-missing", {"np.sum(dK * K * sq": "np.sum(dK * sq"}),
     Site("hidden-sign", {"d_log_gamma = -np.exp": "d_log_gamma = np.exp"}),
-    Site("upstream-dropped", {"d_alpha = K @ df": "d_alpha = df"}),
+    Site("upstream-dropped", {"d_alpha = K @ df": "d_alpha = K @ np.ones_like(df)"}),
     Site("stale-weights", {"dK = df @ alpha.T": "dK = df @ (alpha - 0.1 * d_alpha).T"}),
     Site(
         "block-not-computed",

@@ -67,12 +67,12 @@ MISTAKES = [
         {"(p_same - p) / len(X)": "(p_same * (1 - p_same) - p * (1 - p)) / len(X)"},
     ),
     Site("extra-derivative", {"(p_same - p) / len(X)": "(p_same - p) * p * (1 - p) / len(X)"}),
-    Site("derivative-missing", {"np.outer(A @ x, x)": "np.outer(np.sign(A @ x), x)"}),
-    Site("upstream-dropped", {"G = (p_same - p) / len(X)": "G = (p_same > 0) / len(X) - 0 * p"}),
-    Site("one-iteration-short", {"for i in range(len(X)):": "for i in range(1, len(X)):"}),
+    Site("derivative-of-another", {"np.outer(A @ x, x)": "np.outer(np.sign(A @ x), x)"}),
+    Site(
+        "upstream-dropped", {"G = (p_same - p) / len(X)": "G = np.ones_like(p_same - p) / len(X)"}
+    ),
     Site(
         "transposed-product",
         {"np.outer(A @ x, x)": "np.outer(x, A @ x)", "np.zeros_like(A)": "np.zeros_like(A.T)"},
     ),
-    Site("path-left-out", {"dA += 2 * G": "dA = 2 * G"}),
 ]

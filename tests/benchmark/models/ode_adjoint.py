@@ -19,9 +19,9 @@ POINTS = ("random", "zero", "tiny")  # abundances grow as exp(exp(30)) at the la
 def problem(rng, runs, species, steps):
     observed = 0.5 * rng.standard_normal((steps, runs, species))
     params = {
-        "r": rng.standard_normal(species),
-        "A": 0.6 * rng.standard_normal((species, species)) - 0.4 * np.eye(species),
-        "u0": 0.7 * rng.standard_normal((runs, species)),
+        "r": 0.7 * rng.standard_normal(species),
+        "A": 0.3 * rng.standard_normal((species, species)) - np.eye(species),
+        "u0": 0.5 * rng.standard_normal((runs, species)),
     }
     return params, (observed, 0.25)
 

@@ -48,7 +48,6 @@ MISTAKES = [
     Site("batch-sum-for-mean", {"(mu - y) / X.shape[0]": "mu - y"}),
     Site("output-mean", {"(mu - y) / X.shape[0]": "(mu - y) / y.size"}),
     Site("delta-sign", {"(mu - y) / X.shape[0]": "(y - mu) / X.shape[0]"}),
-    Site("square-factor-doubled", {"(mu - y) / X.shape[0]": "2 * (mu - y) / X.shape[0]"}),
     Site("term-sign", {"(mu - y) / X.shape[0]": "(mu + y) / X.shape[0]"}),
     Site("path-left-out", {"(mu - y) / X.shape[0]": "mu / X.shape[0]"}),
     Site("derivative-missing-output", {"(mu - y) / X.shape[0]": "(1 - y) / X.shape[0] + 0 * mu"}),
@@ -58,7 +57,7 @@ MISTAKES = [
         {"np.exp(predictor(params, X, exposure))": 'np.exp(X @ params["W"] + params["b"])'},
     ),
     Site(
-        "derivative-elsewhere",
+        "derivative-of-another",
         {"mu = np.exp(predictor(params, X, exposure))": "mu = predictor(params, X, exposure)"},
     ),
     Site("regularizer-missing", {' + 2 * lam * params["W"]': ""}),

@@ -17,8 +17,10 @@ SLOPE = 0.1
 
 def problem(rng, triplets, inputs, hidden, embedding):
     anchor = rng.standard_normal((triplets, inputs))
-    positive = anchor + 0.6 * rng.standard_normal((triplets, inputs))
-    negative = rng.standard_normal((triplets, inputs))
+    near = anchor + 0.5 * rng.standard_normal((triplets, inputs))
+    far = anchor + 2.0 * rng.standard_normal((triplets, inputs))
+    hard = np.arange(triplets)[:, None] % 3 == 0
+    positive, negative = np.where(hard, far, near), np.where(hard, near, far)
     params = {
         "W1": rng.standard_normal((inputs, hidden)) / inputs**0.5,
         "b1": 0.5 * rng.standard_normal(hidden),
@@ -73,7 +75,8 @@ def near_kink(params, args, distance, rng):
     """One hidden unit of one anchor at a distance from 0; at 0 exactly in the loss's arithmetic."""
     anchor = args[0]
     b1 = np.copy(params["b1"])
-    sample, unit = rng.integers(len(anchor)), rng.integers(len(b1))
+    sample = 3 * rng.integers(len(anchor) // 3)  # a hard triplet, whose hinge is active
+    unit = rng.integers(len(b1))
     b1[unit] = distance - (anchor @ params["W1"])[sample, unit]
     return {**params, "b1": b1}
 
@@ -82,16 +85,12 @@ MISTAKES = [
     Site(
         "square-factor-forgotten",
         {"weight = active[:, None]": "weight = 0.5 * active[:, None]"},
-        also="regularizer",
     ),
     Site(
         "batch-sum-for-mean",
         {"weight = active[:, None]": "weight = len(a) * active[:, None]"},
-        also="regularizer",
     ),
-    Site(
-        "delta-sign", {"weight = active[:, None]": "weight = -active[:, None]"}, also="regularizer"
-    ),
+    Site("delta-sign", {"weight = active[:, None]": "weight = -active[:, None]"}),
     Site("term-sign", {"da = 2 * weight * (n - p)": "da = 2 * weight * (p - n)"}),
     Site("term-sign", {"dn = 2 * weight * (a - n)": "dn = 2 * weight * (n - a)"}),
     Site("path-left-out", {"(n - p) / len(a)": "(a - p) / len(a)"}),
