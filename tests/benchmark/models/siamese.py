@@ -73,12 +73,16 @@ def gradient(params, anchor, positive, negative, margin, lam):
 
 def near_kink(params, args, distance, rng):
     """One hidden unit of one anchor at a distance from 0; at 0 exactly in the loss's arithmetic."""
-    anchor = args[0]
-    b1 = np.copy(params["b1"])
-    sample = 3 * rng.integers(len(anchor) // 3)  # a hard triplet, whose hinge is active
-    unit = rng.integers(len(b1))
-    b1[unit] = distance - (anchor @ params["W1"])[sample, unit]
-    return {**params, "b1": b1}
+    anchor, positive, negative, margin, _ = args
+    unit = rng.integers(len(params["b1"]))
+    for sample in rng.permutation(len(anchor)):
+        b1 = np.copy(params["b1"])
+        b1[unit] = distance - (anchor @ params["W1"])[sample, unit]
+        moved = {**params, "b1": b1}
+        a, p, n = (embed(moved, x)[0] for x in (anchor, positive, negative))
+        if hinge_arguments(a, p, n, margin)[sample] > 0:  # else the loss does not see the kink
+            return moved
+    raise ValueError("no triplet is active")
 
 
 MISTAKES = [
