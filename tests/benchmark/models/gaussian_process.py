@@ -82,9 +82,7 @@ MISTAKES = [
     ),
     Site(
         "derivative-missing",
-        {
-            'noise = np.exp(2 * params["log_noise"])\n': 'noise = np.ones_like(params["log_noise"])\n'
-        },
+        {'noise = np.exp(2 * params["log_noise"])': 'noise = np.ones_like(params["log_noise"])'},
         also="scale",
     ),
     Site("derivative-missing", {"(dK * signal)[:, :, None]": "dK[:, :, None]"}),

@@ -51,22 +51,20 @@ def near_kink(params, args, distance, rng):
 
 MISTAKES = [
     Site(
-        "square-factor-doubled",
+        "derivative-of-another",
         {"<= delta, r, delta": "<= delta, 2 * r, delta"},
-        also="activation-derivative",
     ),
     Site("batch-sum-for-mean", {"np.sign(r)) / len(X)": "np.sign(r))"}),
     Site("output-mean", {"np.sign(r)) / len(X)": "np.sign(r)) / r.size"}),
     Site("delta-sign", {"dr = np.where(": "dr = -np.where("}),
-    Site("half-domain-sign", {"delta * np.sign(r))": "delta * np.ones_like(r))"}, also="sign"),
-    Site("half-domain-sign", {"delta * np.sign(r))": "-delta * np.sign(r))"}, also="sign"),
+    Site("half-domain-sign", {"delta * np.sign(r))": "delta * np.ones_like(r))"}),
+    Site("half-domain-sign", {"delta * np.sign(r))": "-delta * np.sign(r))"}),
     Site("clamp-not-zeroed", {"np.where(np.abs(r) <= delta, r, delta * np.sign(r))": "r"}),
     Site("leaky-slope-wrong", {"delta * np.sign(r))": "np.sign(r))"}),
     Site("leaky-slope-ignored", {"delta * np.sign(r))": "0 * r)"}),
     Site(
         "derivative-of-another",
         {"np.where(np.abs(r) <= delta, r, delta * np.sign(r))": "delta * np.tanh(r / delta)"},
-        also="approximate",
     ),
     Site("regularizer-missing", {' + 2 * lam * params["W"], "b"': ', "b"'}),
     Site("regularizer-doubled", {"+ 2 * lam": "+ 4 * lam"}),

@@ -63,17 +63,14 @@ MISTAKES = [
             "np.add.at(dc, j, e)": "np.add.at(dc, j, 2 * e)",
             "np.sum(e)": "2 * np.sum(e)",
         },
-        also="regularizer",
     ),
     Site(
         "batch-mean-for-sum",
         {"e = errors(params, i, j, values)\n": "e = errors(params, i, j, values) / len(values)\n"},
-        also="regularizer",
     ),
     Site(
         "delta-sign",
         {"e = errors(params, i, j, values)\n": "e = -errors(params, i, j, values)\n"},
-        also="regularizer",
     ),
     Site("delta-sign", {"np.add.at(dc, j, e)": "np.add.at(dc, j, -e)"}),
     Site(

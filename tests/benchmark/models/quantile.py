@@ -64,7 +64,7 @@ def near_kink(params, args, distance, rng):
     sample, level = rng.integers(len(X)), rng.integers(len(levels))
     _, s = predict(params, X[sample])
     b2 = np.copy(params["b2"])
-    b2[level] = (y[sample] - s - 0 * b2)[level] - distance
+    b2[level] = y[sample] - s[level] - distance
     return {**params, "b2": b2}
 
 
@@ -79,7 +79,7 @@ MISTAKES = [
     Site("block-averaged", {'"W1": dW1 / n': '"W1": dW1 / n**2'}),
     Site("block-averaged", {'"W2": dW2 / n': '"W2": dW2'}),
     Site("delta-sign", {"dout = -np.where(": "dout = np.where("}),
-    Site("half-domain-sign", {"levels, levels - 1)": "levels, 1 - levels)"}, also="sign"),
+    Site("half-domain-sign", {"levels, levels - 1)": "levels, 1 - levels)"}),
     Site("derivative-of-another", {"np.where(r > 0, levels, levels - 1)": "np.sign(r)"}),
     Site(
         "derivative-elsewhere",
@@ -90,7 +90,7 @@ MISTAKES = [
     Site("leaky-slope-wrong", {"levels, levels - 1)": "levels, -levels)"}),
     Site("bias-mean", {'"b2": db2 / n': '"b2": db2 / n**2'}),
     Site("bias-mean", {'"b1": db1 / n': '"b1": db1 / n**2', '"b2": db2 / n': '"b2": db2 / n**2'}),
-    Site("bias-one-sample", {"db1 += dz": "db1 = dz"}, also="scale"),
+    Site("bias-one-sample", {"db1 += dz": "db1 = dz"}),
     Site("derivative-missing", {"dz = (1 - h * h) * dh": "dz = dh"}),
     Site("derivative-elsewhere", {"dz = (1 - h * h) * dh": "dz = (1 - np.tanh(h) ** 2) * dh"}),
     Site("derivative-twice", {"dz = (1 - h * h) * dh": "dz = (1 - h * h) ** 2 * dh"}),
@@ -104,5 +104,5 @@ MISTAKES = [
             "db2 += dout": "db2 += dout\n        W2 -= 0.01 * np.outer(dout, h)",
         },
     ),
-    Site("path-left-out", {"dW2 += np.outer": "dW2 = np.outer"}, also="entries"),
+    Site("path-left-out", {"dW2 += np.outer": "dW2 = np.outer"}),
 ]
