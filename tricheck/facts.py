@@ -86,6 +86,8 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
     fr = agree.get("finite-difference/reference", nowhere)
     if trusted:
         fr = fr | _beside(evidence)
+    elif reference is not None and not reference.faithful:
+        fr = fr & sharp  # of another loss, it may lie inside a coarse bound by chance
     return Facts(
         shaped=_shaped(evidence),
         backprop=backprop.finite,

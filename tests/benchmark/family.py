@@ -104,9 +104,8 @@ def mapped(tree: Any, function: Any, name: str = "") -> Any:
 
 
 def _cast(leaf: Any, dtype: Any) -> Any:
-    if isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
-        return leaf.astype(dtype)
-    return leaf
+    floating = isinstance(leaf, np.ndarray | np.floating) and leaf.dtype.kind == "f"
+    return leaf.astype(dtype) if floating else leaf
 
 
 def loaded(file: Path, name: str) -> ModuleType:
