@@ -314,17 +314,19 @@ def _surrounded(
 
 
 def _of_right(name: str, problem: Problem, around: Setting, point: str) -> Expectation:
-    true = _measured(name, problem).truth
-    kinks = _kinks(name, problem, point)
-    if point == "kink" and not kinks:
+    blocks = frozenset(key for key, _ in leaves(problem.params))
+    if _kinks(name, problem, point):
+        return Expectation(frozenset({Verdict.NONDIFFERENTIABLE}), spared=blocks)
+    if point == "kink":
         raise UnfitError("the kink does not reach the loss")
+    true = _measured(name, problem).truth
     step, approximated = around.options.get("step"), 0.0
     if step is not None and sum(block.size for block in true.values()) <= _DEAR:
         approximated = worst_difference(_at(around, problem), problem.params, true, step)
-    verdicts = of_right(approximated, kinks, around.noise > 0.0)
+    verdicts = of_right(approximated, around.noise > 0.0)
     if _blurred(around, problem, true):
         verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
-    return Expectation(verdicts, spared=frozenset(true))
+    return Expectation(verdicts, spared=blocks)
 
 
 def _of_wrong(

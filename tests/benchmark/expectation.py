@@ -146,21 +146,17 @@ def _error(truth: npt.NDArray[Any], came: npt.NDArray[Any]) -> npt.NDArray[Any]:
 # --- expectations ---------------------------------------------------------------------------------
 
 
-def of_right(approximated: float, kinks: frozenset[str], noisy: bool) -> frozenset[Verdict]:
-    """Verdicts on a right gradient.
+def of_right(approximated: float, noisy: bool) -> frozenset[Verdict]:
+    """Verdicts on a right gradient, away from kinks.
 
     Parameters
     ----------
     approximated : float
         Error of a fixed step's difference relative to a block's largest entry, the worst; 0 where
         the steps are free.
-    kinks : frozenset of str
-        Parameters that stand at a kink.
     noisy : bool
         Whether the loss's noise keeps a trace from it.
     """
-    if kinks:
-        return frozenset({Verdict.NONDIFFERENTIABLE})
     if noisy:
         return frozenset(_DOUBTFUL)
     return frozenset({Verdict.FINITE_DIFFERENCE}) if approximated > _PLAIN else OF_NOBODY
