@@ -7,6 +7,7 @@ import numpy as np
 from tricheck.facts import Evidence, admits
 from tricheck.parameters import Leaf
 from tricheck.sources.finite_difference import FiniteDifference
+from tricheck.sources.jumps import Jump
 from tricheck.sources.ladder import Derivative, Kink
 from tricheck.verdict import SHARP
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
@@ -19,7 +20,7 @@ Numbers = dict[str, float | str | list[str]]
 
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
-    findings = [_piecewise(evidence)] if evidence.open_slopes else []
+    findings = [_one_jump(evidence, evidence.jump)] if evidence.jump else []
     for leaf in evidence.parameters.leaves:
         kinked = _kinked(evidence, leaf)
         at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
@@ -34,15 +35,16 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     return findings
 
 
-def _piecewise(evidence: Evidence) -> Finding:
+def _one_jump(evidence: Evidence, jump: Jump) -> Finding:
+    slopes = float(np.max(jump.steep))
     return Finding(
-        Cause.NOISE,
+        Cause.JUMP,
         "The loss jumps between nearby points (a solver's stopping rule, a table, a count), which "
-        f"leaves its slopes open by about {evidence.open_slopes:.1e}: a difference this small "
-        "accuses nobody. Tighten the tolerance, or leave the jumping term out, to know more.",
+        f"leaves its slopes open by about {slopes:.1e}: a difference this small accuses nobody. "
+        "Tighten the tolerance, or leave the jumping term out, to know more.",
         Source.FINITE_DIFFERENCE,
         severity=Severity.WARNING,
-        evidence={"open_slopes": evidence.open_slopes},
+        evidence={"jump": jump.size, "open_slopes": slopes},
     )
 
 

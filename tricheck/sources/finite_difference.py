@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,16 @@ class FiniteDifference(Estimate):
     def troubles(self) -> npt.NDArray[np.bool_]:
         """Entries with any other sign of failure, shape (size,)."""
         return np.array([entry.trouble is not None for entry in self.entries], dtype=bool)
+
+    def opened(self, margins: Mapping[int, float], size: float) -> FiniteDifference:
+        """The same with wider bounds at some positions, where the loss jumps nearby."""
+        entries = list(self.entries)
+        for position, margin in margins.items():
+            entry = entries[position]
+            entries[position] = replace(
+                entry, bound=entry.bound + margin, trouble=Cause.JUMP, jump=size
+            )
+        return replace(self, entries=entries, bounds=np.array([entry.bound for entry in entries]))
 
 
 @dataclass(frozen=True)
