@@ -14,7 +14,7 @@ from tricheck.comparison import BoolArray
 from tricheck.facts import SLIGHT, Evidence, facts_of
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.finite_difference import Sweeper
-from tricheck.sources.jumps import find_jump
+from tricheck.sources.jumps import Jump, find_jump
 from tricheck.sources.pieces import Pieces, find_pieces
 from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Verdict
@@ -128,5 +128,16 @@ def _excuse_by_a_jump(evidence: Evidence, sweeper: Sweeper, seed: int) -> Eviden
         return evidence
     explained = modest & (apart <= jump.steep)
     explained &= (apart <= SLIGHT * largest) | (jump.mild <= _MILD * largest)
+    for leaf in evidence.parameters.leaves:
+        entries = _worst_first(evidence, leaf, explained)[:_EXAMINED]
+        if not all(_is_across(evidence, sweeper, i, jump) for i in entries):
+            explained[leaf.place] = False
     jumpy = facts_of(evidence).jumpy | explained
     return replace(evidence, jumpy=jumpy, jump=jump if explained.any() else evidence.jump)
+
+
+def _is_across(evidence: Evidence, sweeper: Sweeper, position: int, jump: Jump) -> bool:
+    """Whether backprop has the slope that stencils give which take jumps of a size for noise."""
+    across = sweeper.across(position, jump.size)
+    apart = abs(float(evidence.backprop.values[position]) - across.value)
+    return not apart > across.bound + float(evidence.backprop.bounds[position])

@@ -117,7 +117,8 @@ def _undecided(evidence: Evidence) -> BoolArray:
     """Entries that a sharper reference might decide.
 
     Those without a conclusion, and those where backprop is acquitted by the reference's bound
-    alone, for the finite difference cannot tell.
+    alone, for the finite difference cannot tell. Of a loss that jumps nobody is sharper: symbols
+    show one piece as well.
     """
     reference = evidence.reference
     if reference is None or not (reference.traced and reference.faithful) or evidence.point.spread:
@@ -128,7 +129,7 @@ def _undecided(evidence: Evidence) -> BoolArray:
     undecided = verdicts == Verdict.INCONCLUSIVE
     undecided |= (verdicts == Verdict.FINITE_DIFFERENCE) & apart
     rough = ~(reference.bounds <= 4.0 * np.spacing(np.abs(reference.values)))
-    return np.array(undecided & rough & ~facts.kink, dtype=bool)
+    return np.array(undecided & rough & ~facts.kink & ~facts.jumpy, dtype=bool)
 
 
 def _arbiter(

@@ -115,6 +115,10 @@ class Sweeper:
         first = scale * first_step(self.noise.level, self.noise.slope)
         return differentiate(self._probe(position), first, scale, finest, thorough=thorough)
 
+    def across(self, position: int, jumps: float) -> Derivative:
+        """The derivative in one entry of a loss whose jumps of a size are taken for noise."""
+        return replace(self, noise=self.noise.at_least(jumps), step=None).certify(position)
+
     def stencil(self, position: int, step: float) -> Stencil:
         """The stencil of one entry at a given step."""
         return self._probe(position)(step)

@@ -9,7 +9,7 @@ jump: halving an interval tells, for a jump stays down to neighbouring floating-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -65,7 +65,8 @@ class Pieces:
 
     def margin(self, value: float) -> float:
         """How far a value is from the other end of what the jumps leave open."""
-        return float(np.fmax(abs(value - self.across) + self.across_bound, abs(value - self.within)))
+        to_across = abs(value - self.across) + self.across_bound
+        return float(np.fmax(to_across, abs(value - self.within)))
 
 
 def find_pieces(
@@ -163,8 +164,7 @@ class _Entry:
         """The two slopes."""
         around = 0.5 * min(_MANY * length, self.reach)
         # Several solvers in one loss have jumps of several sizes, of which the nearest shows one.
-        noise = self.sweeper.noise.at_least(max(size, self.roughness(-around, around)))
-        across = replace(self.sweeper, noise=noise, step=None).certify(self.position)
+        across = self.sweeper.across(self.position, max(size, self.roughness(-around, around)))
         return Pieces(size, length, within, _WITHIN * self.gap, across.value, across.bound)
 
     @property
