@@ -37,7 +37,10 @@ def excuse(evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
         Seed of a line's direction.
     """
     evidence = _excuse_by_pieces(evidence, sweeper)
-    return _excuse_by_a_jump(evidence, sweeper, seed)
+    jump = evidence.jump
+    evidence = _excuse_by_a_jump(evidence, sweeper, seed)
+    # Bounds that a jump has opened may accuse where nothing was concluded.
+    return evidence if evidence.jump is jump else _excuse_by_pieces(evidence, sweeper)
 
 
 def _accused(evidence: Evidence) -> BoolArray:
@@ -132,8 +135,16 @@ def _excuse_by_a_jump(evidence: Evidence, sweeper: Sweeper, seed: int) -> Eviden
         entries = _worst_first(evidence, leaf, explained)[:_EXAMINED]
         if not all(_is_across(evidence, sweeper, i, jump) for i in entries):
             explained[leaf.place] = False
-    jumpy = facts_of(evidence).jumpy | explained
-    return replace(evidence, jumpy=jumpy, jump=jump if explained.any() else evidence.jump)
+    return _opened_by(jump, evidence, explained) if explained.any() else evidence
+
+
+def _opened_by(jump: Jump, evidence: Evidence, explained: BoolArray) -> Evidence:
+    """Nobody accused where a jump explains it, and wider bounds where all three sources differ."""
+    facts, difference = facts_of(evidence), evidence.difference
+    apart = ~(facts.br | facts.bf | facts.fr) & np.isfinite(difference.bounds)
+    jumpy = facts.jumpy | explained | (apart & (evidence.apart <= jump.steep))
+    margins = {int(i): float(jump.steep[i]) for i in np.flatnonzero(apart)}
+    return replace(evidence, difference=difference.opened(margins), jumpy=jumpy, jump=jump)
 
 
 def _is_across(evidence: Evidence, sweeper: Sweeper, position: int, jump: Jump) -> bool:

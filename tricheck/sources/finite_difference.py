@@ -49,14 +49,12 @@ class FiniteDifference(Estimate):
         """Entries with any other sign of failure, shape (size,)."""
         return np.array([entry.trouble is not None for entry in self.entries], dtype=bool)
 
-    def opened(self, margins: Mapping[int, float], size: float) -> FiniteDifference:
-        """The same with wider bounds at some positions, where the loss jumps nearby."""
+    def opened(self, margins: Mapping[int, float], jump: float = 0.0) -> FiniteDifference:
+        """The same with wider bounds at some positions; with a jump, that is their trouble."""
         entries = list(self.entries)
         for position, margin in margins.items():
-            entry = entries[position]
-            entries[position] = replace(
-                entry, bound=entry.bound + margin, trouble=Cause.JUMP, jump=size
-            )
+            entry = replace(entries[position], bound=entries[position].bound + margin)
+            entries[position] = replace(entry, trouble=Cause.JUMP, jump=jump) if jump else entry
         return replace(self, entries=entries, bounds=np.array([entry.bound for entry in entries]))
 
 
