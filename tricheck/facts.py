@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from tricheck.contract import Point
 from tricheck.parameters import FloatArray, Parameters, per_parameter_max
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
+from tricheck.sources.jumps import Jump
 from tricheck.sources.ladder import Kink
+from tricheck.sources.pieces import Pieces
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
@@ -36,8 +38,12 @@ class Evidence:
         Where two calls of backprop at the same point differ.
     rtol : float
         Relative differences that the user accepts.
-    open_slopes : float
-        By how much jumps of the loss leave its slopes open.
+    jumpy : ndarray of bool, shape (size,), or None
+        Where jumps of the loss explain what would be an accusation.
+    jump : Jump or None
+        One met on a line through the point.
+    pieces : dict of int to Pieces
+        What is known of the jumps along single entries, by position.
     """
 
     parameters: Parameters
@@ -47,7 +53,9 @@ class Evidence:
     reference: ReferenceEstimate | None
     unrepeatable: BoolArray
     rtol: float
-    open_slopes: float = 0.0
+    jumpy: BoolArray | None = None
+    jump: Jump | None = None
+    pieces: dict[int, Pieces] = field(default_factory=dict)
 
     @property
     def pairs(self) -> list[Pair]:
@@ -57,6 +65,12 @@ class Evidence:
             pairs.insert(0, compare(self.backprop, self.reference, self.rtol))
             pairs.append(compare(self.difference, self.reference, self.rtol))
         return pairs
+
+    @property
+    def apart(self) -> FloatArray:
+        """The largest difference of any pair, shape (size,)."""
+        apart: FloatArray = np.fmax.reduce([pair.differences for pair in self.pairs])
+        return apart
 
     @property
     def largest(self) -> FloatArray:
@@ -107,17 +121,14 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         slight=_slight(evidence),
         trusted=np.full(size, trusted),
         elsewhere=np.full(size, bool(difference.kinks.any())),
-        # A stencil and a trace see one smooth piece of a loss that jumps, not the one meant.
-        jumpy=_slight(evidence, evidence.open_slopes) & (evidence.open_slopes > 0.0),
+        jumpy=nowhere if evidence.jumpy is None else evidence.jumpy,
         unsettled=_unsettled(evidence, sharp),
         vanished=cancelled & _seen_flat(evidence),
     )
 
 
-def _slight(evidence: Evidence, most: float = np.inf) -> BoolArray:
-    """Where sources differ by little, and by no more than `most`."""
-    apart = np.fmax.reduce([pair.differences for pair in evidence.pairs])
-    return np.array(apart <= np.minimum(most, SLIGHT * evidence.largest), dtype=bool)
+def _slight(evidence: Evidence) -> BoolArray:
+    return np.array(evidence.apart <= SLIGHT * evidence.largest, dtype=bool)
 
 
 def _shaped(evidence: Evidence) -> BoolArray:

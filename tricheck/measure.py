@@ -11,18 +11,18 @@ from tricheck import contract
 from tricheck.calls import Calls, Evaluator
 from tricheck.comparison import BoolArray
 from tricheck.errors import TraceError
+from tricheck.excuse import excuse
 from tricheck.facts import Evidence, facts_of
 from tricheck.parameters import Parameters
 from tricheck.sources import backprop, finite_difference
 from tricheck.sources import reference as references
 from tricheck.sources import sympy as symbols
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.jumps import slope_uncertainty
 from tricheck.sources.monte_carlo import backprop_bound, noise_inside
 from tricheck.sources.noise import Noise, measure_noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
-from tricheck.verdict import ACCUSING, decide_all
+from tricheck.verdict import decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _FINE = 1e-3
@@ -58,6 +58,8 @@ def measure(
         evidence = _with_rounding_inside(evidence, hand_written, calls, seed)
         chosen = not (isinstance(reference, str) and reference == "auto")
         if not chosen and _stands_alone(evidence):
+            evidence = excuse(evidence, sweeper, seed)
+        if not chosen and _stands_alone(evidence):
             # Nobody chose this reference: before it is blamed, the others are heard.
             candidates = [*candidates, *references.others(calls, noise, seed)]
             settled = settle(candidates, difference, calls.parameters)
@@ -80,9 +82,7 @@ def measure(
             again = sweeper.remeasure(difference, decisive)
             settled = settle(candidates, again, calls.parameters)
             evidence = replace(evidence, difference=again, reference=settled.reference)
-        if _slight(evidence):
-            open_slope = slope_uncertainty(evaluate, calls.parameters, noise, seed)
-            evidence = replace(evidence, open_slopes=open_slope)
+        evidence = excuse(evidence, sweeper, seed)
         notes = [*notes, *settled.findings, *calls.model.probe(calls, evidence)]
     return evidence, notes
 
@@ -117,7 +117,8 @@ def _undecided(evidence: Evidence) -> BoolArray:
     """Entries that a sharper reference might decide.
 
     Those without a conclusion, and those where backprop is acquitted by the reference's bound
-    alone, for the finite difference cannot tell.
+    alone, for the finite difference cannot tell. Of a loss that jumps nobody is sharper: symbols
+    show one piece as well.
     """
     reference = evidence.reference
     if reference is None or not (reference.traced and reference.faithful) or evidence.point.spread:
@@ -128,7 +129,7 @@ def _undecided(evidence: Evidence) -> BoolArray:
     undecided = verdicts == Verdict.INCONCLUSIVE
     undecided |= (verdicts == Verdict.FINITE_DIFFERENCE) & apart
     rough = ~(reference.bounds <= 4.0 * np.spacing(np.abs(reference.values)))
-    return np.array(undecided & rough & ~facts.kink, dtype=bool)
+    return np.array(undecided & rough & ~facts.kink & ~facts.jumpy, dtype=bool)
 
 
 def _arbiter(
@@ -183,12 +184,6 @@ def _first_few(chosen: BoolArray, parameters: Parameters) -> list[int]:
         offsets = np.flatnonzero(chosen[leaf.place])[:_REMEASURED]
         positions += [leaf.start + int(offset) for offset in offsets]
     return positions
-
-
-def _slight(evidence: Evidence) -> bool:
-    """Whether an accusation is of so little that jumps of the loss might explain it."""
-    facts = facts_of(evidence)
-    return bool(np.any(np.isin(decide_all(facts), list(ACCUSING)) & facts.slight))
 
 
 def evaluator(calls: Calls) -> tuple[Evaluator, np.floating[Any]]:

@@ -57,7 +57,7 @@ class Facts(NamedTuple, Generic[T]):
     elsewhere : bool
         The point sits on a kink along some entry of the model.
     jumpy : bool
-        The loss jumps nearby, which explains a difference of this size.
+        The loss jumps nearby, which explains how the sources differ.
     unsettled : bool
         The loss is random beyond what the sources' bounds cover.
     vanished : bool
@@ -106,7 +106,11 @@ def decide(facts: Facts[bool]) -> Verdict:
     if not facts.shaped:
         return Verdict.BACKPROP
     verdict = _of_smooth_loss(facts)
-    return Verdict.INCONCLUSIVE if facts.jumpy and verdict in ACCUSING else verdict
+    if facts.jumpy and verdict in ACCUSING:
+        # A trace that sees one piece of the loss is no reference; the loss's own word remains.
+        confirmed = verdict is Verdict.REFERENCE and facts.trusted and facts.sharp
+        return Verdict.AGREE if confirmed else Verdict.INCONCLUSIVE
+    return verdict
 
 
 def _of_smooth_loss(facts: Facts[bool]) -> Verdict:

@@ -7,6 +7,7 @@ import numpy as np
 from tricheck.facts import Evidence, admits
 from tricheck.parameters import Leaf
 from tricheck.sources.finite_difference import FiniteDifference
+from tricheck.sources.jumps import Jump
 from tricheck.sources.ladder import Derivative, Kink
 from tricheck.verdict import SHARP
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
@@ -19,7 +20,7 @@ Numbers = dict[str, float | str | list[str]]
 
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
-    findings = [_piecewise(evidence)] if evidence.open_slopes else []
+    findings = [_one_jump(evidence.jump)] if evidence.jump else []
     for leaf in evidence.parameters.leaves:
         kinked = _kinked(evidence, leaf)
         at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
@@ -27,22 +28,48 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
             findings.append(_kink_at_point(evidence, leaf, at_point))
         elif kinked:
             findings.append(_kink_beside(evidence, leaf, kinked))
-        if verdicts[leaf.name] is Verdict.FINITE_DIFFERENCE:
+        if in_pieces := [i for i in evidence.pieces if leaf.start <= i < leaf.stop]:
+            findings.append(_in_pieces(evidence, leaf, in_pieces[0]))
+        elif verdicts[leaf.name] is Verdict.FINITE_DIFFERENCE:
             findings.append(_imprecise(evidence, leaf, Severity.WARNING))
         elif evidence.difference.fixed_step is not None and _costly(evidence, leaf):
             findings.append(_imprecise(evidence, leaf, Severity.NOTE))
     return findings
 
 
-def _piecewise(evidence: Evidence) -> Finding:
+def _one_jump(jump: Jump) -> Finding:
+    slopes = float(np.max(jump.steep))
     return Finding(
         Cause.NOISE,
         "The loss jumps between nearby points (a solver's stopping rule, a table, a count), which "
-        f"leaves its slopes open by about {evidence.open_slopes:.1e}: a difference this small "
-        "accuses nobody. Tighten the tolerance, or leave the jumping term out, to know more.",
+        f"leaves its slopes open by about {slopes:.1e}: a difference this small accuses nobody. "
+        "Tighten the tolerance, or leave the jumping term out, to know more.",
         Source.FINITE_DIFFERENCE,
         severity=Severity.WARNING,
-        evidence={"open_slopes": evidence.open_slopes},
+        evidence={"jump": jump.size, "open_slopes": slopes},
+    )
+
+
+def _in_pieces(evidence: Evidence, leaf: Leaf, position: int) -> Finding:
+    pieces = evidence.pieces[position]
+    index = leaf.index(position - leaf.start)
+    return Finding(
+        Cause.NOISE,
+        f"Along {leaf.name}{list(index) or ''} the loss jumps by {pieces.size:.0e} every "
+        f"{pieces.length:.0e} or so (a stopping rule, a table, rounding): its slope is "
+        f"{pieces.within:.4g} between jumps and {pieces.across:.4g} ± {pieces.across_bound:.0e} "
+        "across them. Either accuses nobody; run a fixed number of iterations to know more.",
+        Source.FINITE_DIFFERENCE,
+        leaf.name,
+        [index],
+        Severity.WARNING,
+        {
+            "jump": pieces.size,
+            "distance": pieces.length,
+            "slope_between": pieces.within,
+            "slope_across": pieces.across,
+            "slope_across_bound": pieces.across_bound,
+        },
     )
 
 

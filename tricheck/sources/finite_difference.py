@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +48,14 @@ class FiniteDifference(Estimate):
     def troubles(self) -> npt.NDArray[np.bool_]:
         """Entries with any other sign of failure, shape (size,)."""
         return np.array([entry.trouble is not None for entry in self.entries], dtype=bool)
+
+    def opened(self, margins: Mapping[int, float], jump: float = 0.0) -> FiniteDifference:
+        """The same with wider bounds at some positions; with a jump, that is their trouble."""
+        entries = list(self.entries)
+        for position, margin in margins.items():
+            entry = replace(entries[position], bound=entries[position].bound + margin)
+            entries[position] = replace(entry, trouble=Cause.JUMP, jump=jump) if jump else entry
+        return replace(self, entries=entries, bounds=np.array([entry.bound for entry in entries]))
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,10 @@ class Sweeper:
         scale = max(1.0, abs(float(x)))
         first = scale * first_step(self.noise.level, self.noise.slope)
         return differentiate(self._probe(position), first, scale, finest, thorough=thorough)
+
+    def across(self, position: int, jumps: float) -> Derivative:
+        """The derivative in one entry of a loss whose jumps of a size are taken for noise."""
+        return replace(self, noise=self.noise.at_least(jumps), step=None).certify(position)
 
     def stencil(self, position: int, step: float) -> Stencil:
         """The stencil of one entry at a given step."""

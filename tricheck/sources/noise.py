@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -165,14 +166,19 @@ def line_values(
     evaluate: Evaluator, direction: FloatArray, places: FloatArray
 ) -> tuple[FloatArray, float]:
     """Values along a line from the point, less the first of them, and that first value."""
-    values = np.empty(len(places))
     start = evaluate.flat.copy()
+    return values_at(evaluate, (start + place * direction for place in places))
+
+
+def values_at(evaluate: Evaluator, points: Iterable[FloatArray]) -> tuple[FloatArray, float]:
+    """Values at some points, less the first of them, and that first value."""
+    values: list[float] = []
     offset: Any = None
-    for k, place in enumerate(places):
-        evaluate.flat[:] = start + place * direction
+    for point in points:
+        evaluate.flat[:] = point
         value = evaluate()
         # Subtracting in the loss's own precision keeps digits that float64 would drop.
         offset = value if offset is None else offset
-        values[k] = float(value - offset)
+        values.append(float(value - offset))
     evaluate.restore()
-    return values, float(offset)
+    return np.array(values), float(offset)
