@@ -32,7 +32,6 @@ FINE = Facts(
     trouble=False,
     kink=False,
     admissible=True,
-    significant=True,
     blunt=False,
     sided=False,
     slight=False,
@@ -73,9 +72,6 @@ MEASURABLE = [facts for facts in everything() if consistent(facts)]
         ({"br": False, "bf": False, "fr": False, "trouble": True}, V.BACKPROP),
         ({"br": False}, V.BACKPROP),  # the finite difference cannot tell; the trace is trusted
         ({"br": False, "trusted": False}, V.INCONCLUSIVE),
-        ({"br": False, "significant": False}, V.AGREE),  # rounding in a saturated unit
-        ({"br": False, "significant": False, "sharp": False}, V.FINITE_DIFFERENCE),
-        ({"br": False, "bf": False, "significant": False}, V.BACKPROP),
         ({"kink": True}, V.NONDIFFERENTIABLE),
         ({"kink": True, "admissible": False}, V.INCONCLUSIVE),
         ({"elsewhere": True, "bf": False, "fr": False}, V.NONDIFFERENTIABLE),

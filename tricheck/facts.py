@@ -115,7 +115,6 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         trouble=difference.troubles,
         kink=difference.kinks,
         admissible=_admissible(evidence),
-        significant=_significant(evidence),
         blunt=nowhere if reference is None else reference.bounds > difference.bounds,
         sided=_sided(evidence),
         slight=_slight(evidence),
@@ -185,13 +184,6 @@ def _overall(evidence: Evidence) -> float:
     sources = [evidence.backprop, *([evidence.reference] if evidence.reference else [])]
     finite = [np.abs(source.values[source.finite]) for source in sources]
     return max((float(block.max()) for block in finite if block.size), default=0.0)
-
-
-def _significant(evidence: Evidence) -> BoolArray:
-    if evidence.reference is None:
-        return np.ones(evidence.parameters.size, dtype=bool)
-    apart = np.abs(evidence.backprop.values - evidence.reference.values)
-    return np.array(apart > 0, dtype=bool)
 
 
 def _decisive(evidence: Evidence) -> BoolArray:

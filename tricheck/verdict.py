@@ -44,8 +44,6 @@ class Facts(NamedTuple, Generic[T]):
         The point sits on a kink along this entry.
     admissible : bool
         All sources lie between the one-sided slopes.
-    significant : bool
-        Backprop and the reference differ by more than a saturated unit can lose to rounding.
     blunt : bool
         The reference is less precise than the finite difference.
     sided : bool
@@ -76,7 +74,6 @@ class Facts(NamedTuple, Generic[T]):
     trouble: T
     kink: T
     admissible: T
-    significant: T
     blunt: T
     sided: T
     slight: T
@@ -95,7 +92,7 @@ def decide(facts: Facts[bool]) -> Verdict:
     >>> everything_fine = Facts(
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
-    ...     significant=True, blunt=False, sided=False, slight=False, trusted=True,
+    ...     blunt=False, sided=False, slight=False, trusted=True,
     ...     elsewhere=False, jumpy=False, unsettled=False, vanished=False,
     ... )
     >>> decide(everything_fine)
@@ -169,8 +166,6 @@ def _backprop_and_reference_differ(facts: Facts[bool]) -> Verdict:
 
 def _untold(facts: Facts[bool]) -> Verdict:
     """Backprop and reference differ by less than the finite difference can see."""
-    if not facts.significant:
-        return Verdict.AGREE if facts.sharp else Verdict.FINITE_DIFFERENCE
     return Verdict.BACKPROP if facts.trusted else Verdict.INCONCLUSIVE
 
 

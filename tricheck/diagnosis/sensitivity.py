@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tricheck.comparison import BoolArray
-from tricheck.facts import Evidence, rounding_floor
+from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.verdict import Facts
 
@@ -16,10 +16,7 @@ def limits(evidence: Evidence, facts: Facts[BoolArray]) -> FloatArray:
     Infinite where the gradient vanishes.
     """
     against = evidence.reference if evidence.reference is not None else evidence.difference
-    by_difference = evidence.backprop.bounds + evidence.difference.bounds
     bounds = evidence.backprop.bounds + against.bounds
-    # Below this floor a trace alone convicts nobody; the finite difference may.
-    bounds = np.maximum(bounds, np.minimum(by_difference, rounding_floor(evidence)))
     bounds = np.maximum(bounds, evidence.rtol * evidence.largest)
     return np.where(facts.vanished, np.inf, bounds)
 
