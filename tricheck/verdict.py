@@ -144,6 +144,8 @@ def _backprop_and_reference_agree(facts: Facts[bool]) -> Verdict:
         return _two_sources(facts) if facts.sided else Verdict.INCONCLUSIVE
     if facts.bf or facts.fr:
         return Verdict.AGREE if confirms else Verdict.FINITE_DIFFERENCE
+    if not (facts.trusted or facts.trouble or facts.sharp) and facts.difference:
+        return Verdict.INCONCLUSIVE  # a coarse bound is broken, and the loss vouches for nobody
     if not confirms or facts.trouble:
         return Verdict.FINITE_DIFFERENCE
     if facts.slight and facts.trusted:

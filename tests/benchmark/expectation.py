@@ -181,6 +181,8 @@ def of_wrong(
     worst = max(float(np.max(error)) for error in seen.error.values())
     if not seen.clear() or worst <= differences:
         return frozenset(_DOUBTFUL | {accusing})
+    if guilty is Guilty.REFERENCE and not np.isfinite(worst):
+        return frozenset({accusing, Verdict.INCONCLUSIVE})  # as the finite difference confirms
     if guilty is Guilty.BOTH and not np.isfinite(worst):
         return frozenset({accusing, Verdict.BACKPROP})  # two that are no numbers do not agree
     if random or worst <= CLEAR * differences:
@@ -245,13 +247,18 @@ def best_difference(
 
 
 def worst_difference(loss: Callable[[Any], Any], params: Any, truth: Blocks, step: float) -> float:
-    """The error of central differences with a fixed step relative to its block, the worst."""
+    """The error of central differences with a fixed step relative to its block, the worst.
+
+    Blocks whose gradient has vanished are no measure.
+    """
+    sizes = {key: float(np.max(np.abs(block))) for key, block in truth.items()}
+    vanished = _UNRESOLVED * max(abs(float(loss(params))), *sizes.values())
     worst = 0.0
     for key, block in truth.items():
-        size = float(np.max(np.abs(block)))
-        came = [central(loss, params, key, n, step) for n in range(block.size)]
-        error = np.max(np.abs(np.array(came) - block.ravel()))
-        worst = max(worst, float(error) / size if size else 0.0)
+        if sizes[key] > vanished:
+            came = [central(loss, params, key, n, step) for n in range(block.size)]
+            error = float(np.max(np.abs(np.array(came) - block.ravel())))
+            worst = max(worst, error / sizes[key])
     return worst
 
 

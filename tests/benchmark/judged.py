@@ -93,7 +93,10 @@ def judgement(case: Case, report: tricheck.Report, seconds: float) -> Judged:
         accused_falsely=guilty is Guilty.NOBODY and report.verdict in _ACCUSES,
         accused_backprop_falsely=not wrong and report.verdict in _ACCUSES_BACKPROP,
         missed=missed,
-        missed_above_sensitivity=_claimed(expected, report) if missed else missed,
+        # What backprop and its judge share, no comparison of the two can see.
+        missed_above_sensitivity=None
+        if guilty is not Guilty.BACKPROP
+        else bool(missed and _claimed(expected, report)),
         culprit=_culprit(expected, report.verdict) if expected.single else None,
         parameters=_parameters(expected, report) if found else None,
         entries=_entries(expected, report) if found and expected.wrong else None,

@@ -53,12 +53,13 @@ def _one_jump(jump: Jump) -> Finding:
 def _in_pieces(evidence: Evidence, leaf: Leaf, position: int) -> Finding:
     pieces = evidence.pieces[position]
     index = leaf.index(position - leaf.start)
+    between = f"{pieces.within:.4g} between jumps and " if np.isfinite(pieces.within) else ""
     return Finding(
         Cause.NOISE,
         f"Along {leaf.name}{list(index) or ''} the loss jumps by {pieces.size:.0e} every "
         f"{pieces.length:.0e} or so (a stopping rule, a table, rounding): its slope is "
-        f"{pieces.within:.4g} between jumps and {pieces.across:.4g} ± {pieces.across_bound:.0e} "
-        "across them. Either accuses nobody; run a fixed number of iterations to know more.",
+        f"{between}{pieces.across:.4g} ± {pieces.across_bound:.0e} across them. "
+        "That accuses nobody; run a fixed number of iterations to know more.",
         Source.FINITE_DIFFERENCE,
         leaf.name,
         [index],

@@ -156,7 +156,8 @@ class _Entry:
             inside = 0.5 * (max(one, other, key=abs) if one * other < 0.0 else one)
             within = (self.value(inside) - self.value(0.0)) / inside
             return self.measured(max(first, second), abs(one - other), within)
-        if self.noise > _RESOLVED * self.rounding:
+        # Pieces shorter than any step that resolves the gap; one beyond reach resolves nothing.
+        if self.noise > _RESOLVED * self.rounding and self.finest < self.reach:
             return self.measured(self.noise, self.finest, np.nan)
         return None
 

@@ -21,6 +21,7 @@ _EXPECTED_ULPS = 64.0
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
+_INTEGER = 1e-3  # how far multiples of a grid may be from whole numbers
 Gradient = Callable[[FloatArray], FloatArray]
 
 
@@ -61,9 +62,9 @@ def rounding_bound(
         bound[leaf.place] += 4.0 * typical(moved[leaf.place])
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
-    overall = _ZERO * float(np.max(eps)) * _largest(values)
-    largest = np.maximum(_KINK * expected / eps, overall)
-    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, largest, rng)
+    lost = _ZERO * float(np.max(eps)) * _largest(values)
+    most = np.maximum(_KINK * expected / eps, lost)
+    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, most, lost, rng)
     return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
 
 
@@ -88,7 +89,8 @@ def _noise(
     parameters: Parameters,
     direction: FloatArray,
     expected: FloatArray,
-    largest: FloatArray,
+    most: FloatArray,
+    lost: float,
     rng: np.random.Generator,
 ) -> FloatArray:
     """Noise of a gradient along a line: what a code loses that works in lower precision than it
@@ -96,29 +98,45 @@ def _noise(
 
     It is what a quartic leaves of some values. A short scale of the function's own, or a kink on
     the line, leaves more; a shorter line tells, for noise stays. A saturated entry may not move at
-    all; a wider line shows its grid.
+    all; a wider line shows its grid, or a kink, which is no grid and may leave more than rounding.
     """
-    noise, still = _level(gradient, parameters, direction * 2.0**_LONG, rng)
+    values, places = _along(gradient, parameters, direction * 2.0**_LONG, rng)
+    noise = _level(values, places, parameters)
+    still = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
     if np.any(noise > expected):
-        shorter, frozen = _level(gradient, parameters, direction * 2.0**_SHORT, rng)
+        values, places = _along(gradient, parameters, direction * 2.0**_SHORT, rng)
+        shorter = _level(values, places, parameters)
+        frozen = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
         noise = np.where((noise > _STAYS * shorter) & ~frozen, shorter, noise)
     if np.any(still):
-        wider, _ = _level(gradient, parameters, direction * 2.0**_WIDE, rng)
-        noise = np.where(still, wider, noise)
-    return np.where(noise <= largest, noise, 0.0)
+        values, places = _along(gradient, parameters, direction * 2.0**_WIDE, rng)
+        wider = _level(values, places, parameters)
+        noise = np.where(still & (_on_grid(values) | (wider <= lost)), wider, noise)
+    return np.where(noise <= most, noise, 0.0)
 
 
-def _level(
+def _along(
     gradient: Gradient, parameters: Parameters, line: FloatArray, rng: np.random.Generator
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
-    """Standard deviation of each entry about its best quartic along a line; where none moved."""
+) -> tuple[FloatArray, FloatArray]:
+    """Gradients along a line through the point, and where."""
     places = random_places(rng)
-    values = np.array([gradient(parameters.values + place * line) for place in places])
+    return np.array([gradient(parameters.values + place * line) for place in places]), places
+
+
+def _level(values: FloatArray, places: FloatArray, parameters: Parameters) -> FloatArray:
+    """Standard deviation of each entry about its best quartic along a line."""
     level = residual(places, values)
-    still = np.mean(np.diff(values, axis=0) == 0.0, axis=0) >= 0.5
     for leaf in parameters.leaves:
         level[leaf.place] = np.fmax(level[leaf.place], typical(level[leaf.place]))
-    return np.where(np.isfinite(level), level, 0.0), still
+    return np.where(np.isfinite(level), level, 0.0)
+
+
+def _on_grid(values: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether an entry changes by multiples of one step only, as numbers of few digits do."""
+    changes = np.abs(np.diff(values, axis=0))
+    step = np.min(changes, axis=0, where=changes > 0.0, initial=np.inf)
+    multiples = changes / step
+    return np.array(np.all(np.abs(multiples - np.round(multiples)) <= _INTEGER, axis=0), dtype=bool)
 
 
 def typical(block: FloatArray) -> float:
