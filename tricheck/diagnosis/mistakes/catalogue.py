@@ -39,7 +39,7 @@ def catalogue(
     whole = [site for site in every if not site.turn]
     known, other = slopes.mistakes(study)
     yield from known
-    yield from links.mistakes(study, whole)
+    yield from links.mistakes(study, [site for site in every if not site.alone])
     yield from values.held_constant(study, whole)
     yield from _of_sites(study, whole, whole)
     yield from values.constant(study, whole)
@@ -50,7 +50,7 @@ def catalogue(
         for site in every:
             yield from products.updated(study, site, gradients)
     if turns:
-        yield from _of_sites(study, [site for site in every if site.turn], whole)
+        yield from _of_sites(study, [site for site in every if site.turn], every)
 
 
 def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mistake]:
