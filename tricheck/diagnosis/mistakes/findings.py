@@ -11,6 +11,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.search import Discrepancy, Explained, Search
+from tricheck.diagnosis.mistakes.trials import Trials
 from tricheck.diagnosis.mistakes.where import Where, locate
 from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.readings import readings_of
@@ -65,6 +66,9 @@ def mistaken(
         for name in ("backprop", "truth", "slack")
     }
     found: dict[str, Finding] = {}
+    trials = Trials(
+        kept, {leaf.name: flat["backprop"][leaf.place] for leaf in kept.parameters.leaves}
+    )
     factors = dict.fromkeys(f"{factor.value:.6g}" for factor in around.factors.values())
     for factor in (1.0, *map(float, list(factors)[:_MOST_FACTORS])):
         rest = frozenset(unexplained) - found.keys()
@@ -76,7 +80,8 @@ def mistaken(
             flat["slack"] / abs(factor),
             frozenset(wrong),
         )
-        for explained in Search(kept, seen, rest).explanations():
+        trials.begin()
+        for explained in Search(kept, trials, seen, rest, paired=factor == 1.0).explanations():
             for name in explained.parameters:
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
                 found[name] = _finding(explained, name, seen.backprop[place], factor, around)
