@@ -9,6 +9,7 @@ from tricheck.diagnosis.mistakes import (
     branches,
     iterations,
     links,
+    loops,
     paths,
     products,
     reductions,
@@ -44,6 +45,7 @@ def catalogue(
     yield from _of_sites(study, whole, whole)
     yield from values.constant(study, whole)
     yield from iterations.mistakes(study, whole)
+    yield from loops.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
     yield from other
     if gradients is not None:

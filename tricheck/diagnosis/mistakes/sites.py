@@ -120,32 +120,31 @@ def every_time(number: int) -> str:
 
 
 def chained(study: Study, groups: Sequence[tuple[Step, ...]]) -> list[list[tuple[Step, ...]]]:
-    """Each group's steps by how many of the group lie behind them: the turns of an inner loop.
+    """Each group's steps by the turns of an inner loop; none where there is no other around it."""
+    return [
+        turns if 1 < len(turns) <= min(_MOST_TURNS, len(steps) - 1) else []
+        for steps, turns in zip(groups, depths(study, groups), strict=True)
+    ]
 
-    A group is not divided where no step depends on another, or where only single steps would be
-    left.
-    """
+
+def depths(study: Study, groups: Sequence[tuple[Step, ...]]) -> list[list[tuple[Step, ...]]]:
+    """Each group's steps by how many of the group lie behind them: the turns of a loop."""
     many = [k for k, steps in enumerate(groups) if len(steps) > 1]
     column = {step: c for c, k in enumerate(many) for step in groups[k]}
     none = np.zeros(len(many), dtype=np.int32)
-    depths: dict[Storage, Any] = {}
+    behind: dict[Storage, Any] = {}
     turns: list[dict[int, list[Step]]] = [{} for _ in groups]
     for step in study.steps if many else ():
         read = (*(place.storage for place in step.places), *step.outs)
         depth = none
-        for known in {id(d): d for s in read if (d := depths.get(s)) is not None}.values():
+        for known in {id(d): d for s in read if (d := behind.get(s)) is not None}.values():
             depth = np.maximum(depth, known)
         if (here := column.get(step)) is not None:
             turns[many[here]].setdefault(int(depth[here]), []).append(step)
             depth = depth.copy()
             depth[here] += 1
-        depths.update(dict.fromkeys(step.outs, depth))
-    return [
-        [tuple(by_depth[k]) for k in sorted(by_depth)]
-        if 1 < len(by_depth) <= min(_MOST_TURNS, len(steps) - 1)
-        else []
-        for steps, by_depth in zip(groups, turns, strict=True)
-    ]
+        behind.update(dict.fromkeys(step.outs, depth))
+    return [[tuple(by_depth[k]) for k in sorted(by_depth)] for by_depth in turns]
 
 
 def _grouped(study: Study, *, whole: bool) -> list[tuple[tuple[Spot, ...], list[Step]]]:
