@@ -69,7 +69,7 @@ def _loops(study: Study, every: list[Site]) -> Iterator[tuple[Site, list[Carried
             continue
         body = {site: t for site, t in looped.items() if _runs_with(order, starts, t)}
         inside |= body.keys()
-        if values := list(_carried(order, starts, list(body.values()))):
+        if values := list(_carried(order, list(body.values()))):
             yield head, values
 
 
@@ -84,7 +84,7 @@ def _runs_with(order: dict[Step, int], starts: Turns, turns: Turns) -> bool:
     return all(order[a] <= order[s] for a, s in zip(starts[-1], turns[-1], strict=True))
 
 
-def _carried(order: dict[Step, int], starts: Turns, body: list[Turns]) -> Iterator[Carried]:
+def _carried(order: dict[Step, int], body: list[Turns]) -> Iterator[Carried]:
     """Values that one turn makes and the next one reads."""
     made_by = {step: turns for turns in body for step in turns[0]}
     writers = sorted(made_by, key=lambda step: order[step])
