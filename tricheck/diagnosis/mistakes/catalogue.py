@@ -48,6 +48,8 @@ def catalogue(
     yield from loops.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
     yield from other
+    for site in whole:
+        yield from paths.replaced(study, site, whole)
     if gradients is not None:
         for site in every:
             yield from products.updated(study, site, gradients)
@@ -60,6 +62,7 @@ def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mis
     for site in some:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
+        yield from products.turned(study, site)
         yield from scatter.overwritten(study, site)
         yield from branches.branches(study, site)
         yield from reductions.unreduced(study, site)

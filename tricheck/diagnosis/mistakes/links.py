@@ -50,6 +50,7 @@ class _Linked:
 def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
     """Wrong backward passes of every softmax or logistic function of some logits."""
     later = _Values(study)
+    known: list[list[FloatArray]] = []  # logits less their maximum are the same once more
     for site in every:
         if not all(isinstance(step, Computed) and np.ndim(step.value) for step in site.steps):
             continue
@@ -57,6 +58,9 @@ def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
             pairs = [(step, link.value(np.asarray(step.value, float))) for step in site.steps]
             if not all(any(later.has(t, s) for t in link.traces(s.value, p)) for s, p in pairs):
                 continue
+            if any(_alike([p for _, p in pairs], others) for others in known):
+                continue
+            known.append([p for _, p in pairs])
             found = [_linked(study, later, link, step, p) for step, p in pairs]
             yield from _at_logits(study, site, link.name, found)
             yield from _of_jacobian(study, site, link.name, found)
@@ -81,7 +85,7 @@ def _at_logits(study: Study, site: Site, name: str, found: list[_Linked]) -> Ite
     for words, factors in _factors(study, name, found):
         if not all(np.all(np.isfinite(factor)) for factor in factors):
             continue
-        if any(all(map(np.allclose, factors, others)) for others in seen):
+        if any(_alike(factors, others) for others in seen):
             continue
         seen.append(factors)
         yield Mistake(
@@ -113,6 +117,12 @@ def _factors(
     for known in KNOWN:
         if known.name in _HIDDEN:
             yield f"the derivative of {known.name} there", [known.slope(one.z) for one in found]
+
+
+def _alike(first: list[FloatArray], second: list[FloatArray]) -> bool:
+    return [a.shape for a in first] == [b.shape for b in second] and all(
+        map(np.allclose, first, second)
+    )
 
 
 def _is_output(study: Study, step: Step) -> bool:
