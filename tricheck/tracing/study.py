@@ -61,7 +61,7 @@ class Study:
         for step in reversed(self.steps):
             edit = edits.get(step)
             if edit is None:
-                if step in self._shifts:
+                if step in self.shifts:
                     step.came(changes)  # nobody goes back through it, rightly or wrongly
                 else:
                     step.undo(changes)
@@ -99,7 +99,7 @@ class Study:
         return came
 
     @cached_property
-    def _shifts(self) -> frozenset[Step]:
+    def shifts(self) -> frozenset[Step]:
         """Maxima to which nothing comes back: subtracted from exponents, they cancel."""
         maxima = {
             step.outs[0]: step

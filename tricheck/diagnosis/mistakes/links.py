@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,11 @@ def _linked(study: Study, later: _Values, link: _Link, step: Step, p: FloatArray
     if made is not None and made in study.came:
         return _Linked(step, p, made, link.weights(p, study.came[made]))
     # Only the logarithm of a normalizing sum, as log-sum-exp: what comes to it is p's share.
-    sums = [n for value in link.normalizers(step.value) if (n := later.made(value, step))]
-    came = [study.came[n] for n in dict.fromkeys(sums) if n in study.came]
+    sums = [
+        next((n for value in forms if (n := later.made(value, step))), None)
+        for forms in link.normalizers(step.value)
+    ]
+    came = [study.came[n] for n in sums if n is not None and n in study.came]
     if not came:
         return _Linked(step, p, None, None)
     shape = p.shape if came[0].size == p.size else (*p.shape[:-1], 1)
@@ -197,18 +201,18 @@ def _logistic(z: FloatArray) -> FloatArray:
     return p
 
 
-def _normalizers_of_softmax(z: Any) -> list[FloatArray]:
-    """The logarithms of the sum of exponentials, and of that shifted by the maximum."""
+def _normalizers_of_softmax(z: Any) -> list[list[FloatArray]]:
+    """The logarithm of the sum of exponentials, or of that shifted by the maximum."""
     if np.shape(z)[-1] < 2:
         return []
     top = np.max(z, axis=-1, keepdims=True)
     shifted = np.log(np.sum(np.exp(z - top), axis=-1, keepdims=True))
-    return [v for value in (shifted + top, shifted) for v in (value, value[..., 0])]
+    return [[v for value in (shifted + top, shifted) for v in (value, value[..., 0])]]
 
 
 def _traces_of_softmax(z: Any, p: FloatArray) -> list[Any]:
     with np.errstate(divide="ignore"):
-        return [p, np.log(p), *_normalizers_of_softmax(z)] if p.shape[-1] > 1 else []
+        return [p, np.log(p), *_normalizers_of_softmax(z)[0]] if p.shape[-1] > 1 else []
 
 
 def _weights_by_softmax(p: FloatArray, came: FloatArray) -> FloatArray:
@@ -217,12 +221,12 @@ def _weights_by_softmax(p: FloatArray, came: FloatArray) -> FloatArray:
     return weights
 
 
-def _normalizers_of_logistic(z: Any) -> list[FloatArray]:
-    return [np.logaddexp(0.0, z), np.logaddexp(0.0, -np.asarray(z))]
+def _normalizers_of_logistic(z: Any) -> list[list[FloatArray]]:
+    return [[np.logaddexp(0.0, z)], [np.logaddexp(0.0, -np.asarray(z))]]
 
 
 def _traces_of_logistic(z: Any, p: FloatArray) -> list[Any]:
-    return [p, *_normalizers_of_logistic(z), -np.logaddexp(0.0, -np.asarray(z))]
+    return [p, *chain(*_normalizers_of_logistic(z)), -np.logaddexp(0.0, -np.asarray(z))]
 
 
 def _weights_by_logistic(p: FloatArray, came: FloatArray) -> FloatArray:
@@ -242,7 +246,8 @@ class _Link:
     traces : callable
         Values that a loss of it makes, of the logits and the probabilities.
     normalizers : callable
-        Those of them that the gradient comes to with a sample's weight, of the logits.
+        Those of them that the gradient comes to with a sample's weight, of the logits: parts of the
+        weight, and the forms of each.
     weights : callable
         The weights of the samples, of p and of what comes to p from a cross-entropy.
     """
@@ -250,7 +255,7 @@ class _Link:
     name: str
     value: Callable[[FloatArray], FloatArray]
     traces: Callable[[Any, FloatArray], list[Any]]
-    normalizers: Callable[[Any], list[FloatArray]]
+    normalizers: Callable[[Any], list[list[FloatArray]]]
     weights: Callable[[FloatArray, FloatArray], FloatArray]
 
 
