@@ -12,6 +12,7 @@ import tricheck
 from tricheck import Verdict
 from tricheck.calls import Calls
 from tricheck.diagnosis.mistakes.catalogue import catalogue
+from tricheck.diagnosis.mistakes.mistake import without
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.diagnosis.mistakes.where import locate
 from tricheck.parameters import Parameters
@@ -191,8 +192,9 @@ def test_a_kept_run_gives_the_right_gradient_and_every_mistake_as_a_whole_run_wo
     run = kept()
     right = np.concatenate([g.reshape(-1) for g in ordered(backward("")(PARAMS, X, Y))])
     np.testing.assert_allclose(run.gradient(), right, rtol=1e-12)
+    held = {step: without(0) for step in run.shifts}
     for mistake in catalogue(run):
-        gradients = back(run.steps, run.end, np.ones(()), mistake.edits)
+        gradients = back(run.steps, run.end, np.ones(()), {**held, **mistake.edits})
         blocks = [gradients.region(place_of(root)).reshape(-1) for root in run.roots]
         size = np.max(np.abs(np.concatenate(blocks)))
         made = run.gradient(mistake.edits)

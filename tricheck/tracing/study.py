@@ -19,6 +19,8 @@ from tricheck.tracing.traced import is_traced
 
 Edits = Mapping[Step, Edit]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+_MAXIMA = (np.max, np.amax)
+_CANCELLED = 1e-10  # of a gradient: rounding is left of two parts that cancel
 _NONE: Edits = MappingProxyType({})
 
 
@@ -59,7 +61,10 @@ class Study:
         for step in reversed(self.steps):
             edit = edits.get(step)
             if edit is None:
-                step.undo(changes)
+                if step in self.shifts:
+                    step.came(changes)  # nobody goes back through it, rightly or wrongly
+                else:
+                    step.undo(changes)
                 continue
             right = self.came.get(step)
             came = _sum(right, step.came(changes))
@@ -92,6 +97,24 @@ class Study:
 
         back(self.steps, self.end, self._ones, dict.fromkeys(self.steps, kept))
         return came
+
+    @cached_property
+    def shifts(self) -> frozenset[Step]:
+        """Maxima to which nothing comes back: subtracted from exponents, they cancel."""
+        maxima = {
+            step.outs[0]: step
+            for step in self.steps
+            if step.note is not None and step.note.function in _MAXIMA and step in self.came
+        }
+        size: dict[Step, float] = {}
+        for step in self.steps if maxima else ():
+            for place in step.places:
+                if place.storage in maxima and step in self.came:
+                    shifted = maxima[place.storage]
+                    size[shifted] = max(size.get(shifted, 0.0), _largest(self.came[step]))
+        return frozenset(
+            step for step, most in size.items() if _largest(self.came[step]) <= _CANCELLED * most
+        )
 
     @property
     def _ones(self) -> Any:
@@ -127,6 +150,11 @@ class Study:
             for out in step.outs:
                 seen[out] = seen.get(out, frozenset()).union(*reach[step])
         return reach
+
+
+def _largest(gradient: Any) -> float:
+    parts = gradient if isinstance(gradient, list) else [gradient]
+    return max(float(np.max(np.abs(part), initial=0.0)) for part in parts)
 
 
 def _sum(first: Any, second: Any) -> Any:

@@ -32,7 +32,7 @@ def at_hand(right: list[Any], every: list[Site]) -> Iterator[tuple[str, list[Any
 def _of_operations(turns: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
     """What operations make, and what they take."""
     for site in every:
-        if site.turn or len(site.steps) != turns:
+        if site.alone or len(site.steps) != turns:
             continue
         yield site.words, [step.value for step in site.steps]
         arguments = [step.note.args if step.note else () for step in site.steps]

@@ -9,6 +9,7 @@ from tricheck.diagnosis.mistakes import (
     branches,
     iterations,
     links,
+    loops,
     paths,
     products,
     reductions,
@@ -39,18 +40,21 @@ def catalogue(
     whole = [site for site in every if not site.turn]
     known, other = slopes.mistakes(study)
     yield from known
-    yield from links.mistakes(study, whole)
+    yield from links.mistakes(study, [site for site in every if not site.alone])
     yield from values.held_constant(study, whole)
     yield from _of_sites(study, whole, whole)
     yield from values.constant(study, whole)
     yield from iterations.mistakes(study, whole)
+    yield from loops.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
     yield from other
+    for site in whole:
+        yield from paths.replaced(study, site, whole)
     if gradients is not None:
         for site in every:
             yield from products.updated(study, site, gradients)
     if turns:
-        yield from _of_sites(study, [site for site in every if site.turn], whole)
+        yield from _of_sites(study, [site for site in every if site.turn], every)
 
 
 def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mistake]:
@@ -58,6 +62,7 @@ def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mis
     for site in some:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
+        yield from products.turned(study, site)
         yield from scatter.overwritten(study, site)
         yield from branches.branches(study, site)
         yield from reductions.unreduced(study, site)

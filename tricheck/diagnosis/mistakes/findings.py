@@ -11,6 +11,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.search import Discrepancy, Explained, Search
+from tricheck.diagnosis.mistakes.trials import Trials
 from tricheck.diagnosis.mistakes.where import Where, locate
 from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.readings import readings_of
@@ -65,6 +66,9 @@ def mistaken(
         for name in ("backprop", "truth", "slack")
     }
     found: dict[str, Finding] = {}
+    trials = Trials(
+        kept, {leaf.name: flat["backprop"][leaf.place] for leaf in kept.parameters.leaves}
+    )
     factors = dict.fromkeys(f"{factor.value:.6g}" for factor in around.factors.values())
     for factor in (1.0, *map(float, list(factors)[:_MOST_FACTORS])):
         rest = frozenset(unexplained) - found.keys()
@@ -76,7 +80,8 @@ def mistaken(
             flat["slack"] / abs(factor),
             frozenset(wrong),
         )
-        for explained in Search(kept, seen, rest).explanations():
+        trials.begin()
+        for explained in Search(kept, trials, seen, rest, paired=factor == 1.0).explanations():
             for name in explained.parameters:
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
                 found[name] = _finding(explained, name, seen.backprop[place], factor, around)
@@ -136,12 +141,15 @@ def _finding(
 
 
 def _readings(explained: Explained) -> list[str]:
-    """The mistake's words, and those of others at other places that would look the same."""
-    seen = {explained.mistake.spot}
+    """The mistake's words, and those of others that would look the same.
+
+    At one place only those of another cause: the rest would say the same in other words.
+    """
+    seen = {(explained.mistake.spot, explained.mistake.cause)}
     words = [explained.mistake.words]
     for other in explained.also:
-        if other.spot not in seen:
-            seen.add(other.spot)
+        if (other.spot, other.cause) not in seen:
+            seen.add((other.spot, other.cause))
             words.append(other.words)
     return words
 

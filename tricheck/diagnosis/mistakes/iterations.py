@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tricheck.diagnosis.mistakes.mistake import Mistake, both, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Edit, Step
+from tricheck.tracing.tape import Edit, Step, Storage
 from tricheck.vocabulary import Cause
 
 
@@ -31,9 +31,11 @@ def _reads_parameters(study: Study, site: Site, position: int) -> bool:
 
 def _only_one(study: Study, site: Site, position: int) -> Iterator[Mistake]:
     """`=` for `+=`: what the last iteration gone back through gives replaces the others."""
-    places = list(site.places(position))
-    for name, kept in (("first", places[0]), ("last", places[-1])):
-        rest = [place for place in places if place is not kept]
+    ordered: dict[Storage, list[tuple[Step, int]]] = {}  # a loop of layers reads one of each
+    for step, number in site.places(position):
+        ordered.setdefault(step.places[number].storage, []).append((step, number))
+    for name, kept in (("first", 0), ("last", -1)):
+        rest = [place for uses in ordered.values() for place in uses if place is not uses[kept]]
         yield Mistake(
             Cause.UPSTREAM,
             "one-iteration",

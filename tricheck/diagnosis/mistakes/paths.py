@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from tricheck.diagnosis.mistakes.at_hand import at_hand
 from tricheck.diagnosis.mistakes.mistake import Mistake, after, instead, multiple, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.diagnosis.mistakes.terms import Around
@@ -15,6 +16,7 @@ from tricheck.tracing.tape import Gathered, Step
 from tricheck.tracing.traced import plain
 from tricheck.vocabulary import Cause
 
+_PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer)
 _LINEAR = (np.add, np.subtract, np.negative, np.positive, np.copy)
 
 
@@ -122,6 +124,49 @@ def dropped(study: Study, site: Site) -> list[Mistake]:
             study.through(*steps),
         )
     ]
+
+
+def replaced(study: Study, site: Site, every: list[Site]) -> Iterator[Mistake]:
+    """Another array is taken for the gradient that comes back to what a parameter multiplies."""
+    if site.function not in _PRODUCTS or not any(_reads_parameter(study, s) for s in site.steps):
+        return
+    right = [step.value for step in site.steps]
+    if not all(map(np.ndim, right)):
+        return
+    for words, values in at_hand(right, every):
+        given = dict(zip(site.steps, values, strict=True))
+        yield Mistake(
+            Cause.UPSTREAM,
+            "upstream-replaced",
+            f"{words} is taken for the gradient that comes back to {site.words}",
+            "multiply by the upstream gradient",
+            site.spot,
+            _given(given, 1.0),
+            study.through(*site.steps),
+            scaled=_given_times(f"{words} times", site, given),
+            start=_given(given, 0.0),
+        )
+
+
+def _given_times(
+    what: str, site: Site, given: dict[Step, Any]
+) -> Callable[[float], tuple[str, Edits]]:
+    def member(number: float) -> tuple[str, Edits]:
+        words = f"{what} {number:.6g} is taken for the gradient that comes back to {site.words}"
+        return words, _given(given, number)
+
+    return member
+
+
+def _given(values: dict[Step, Any], number: float) -> Edits:
+    def taken(value: Any) -> Callable[[Any], Any]:
+        return lambda _: number * np.asarray(value)
+
+    return {step: after(taken(value)) for step, value in values.items()}
+
+
+def _reads_parameter(study: Study, step: Step) -> bool:
+    return any(place.storage in study.roots for place in step.places)
 
 
 def _ones(gradient: Any) -> Any:

@@ -49,6 +49,35 @@ def untransposed(study: Study, site: Site) -> list[Mistake]:
     return found
 
 
+def turned(study: Study, site: Site) -> Iterator[Mistake]:
+    """The gradient of a matrix is added up as its transpose, in the order of its memory."""
+    if site.function not in _PRODUCTS:
+        return
+    for position in site.operands():
+        places = list(site.places(position))
+        shapes = [np.shape(step.places[number].storage.value) for step, number in places]
+        if not _is_parameter(study, site, position) or any(
+            s.count(1) or len(s) != 2 for s in shapes
+        ):
+            continue
+        name = site.operand(position)
+        square = all(rows == columns for rows, columns in shapes)
+        yield Mistake(
+            Cause.TRANSPOSED if square else Cause.PERMUTED,
+            "turned",
+            f"the gradient of {name} in {site.words} is transposed"
+            + (" and reshaped" * (not square)),
+            "check the order of the factors of that product",
+            site.spot,
+            {step: instead(number, _turned) for step, number in places},
+            _reach(study, site, position),
+        )
+
+
+def _turned(_came: Any, _step: Step, share: Any) -> Any:
+    return np.reshape(np.transpose(share), np.shape(share))
+
+
 def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
     """The gradient of one factor is taken with another array than the one it multiplies."""
     if site.function not in _PRODUCTS:

@@ -9,15 +9,13 @@ from itertools import combinations
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.catalogue import catalogue
-from tricheck.diagnosis.mistakes.mistake import Mistake, both
-from tricheck.errors import TraceError
+from tricheck.diagnosis.mistakes.mistake import Mistake
+from tricheck.diagnosis.mistakes.trials import Trials, together
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study
 from tricheck.tracing.tape import Edit, Step
 from tricheck.vocabulary import Cause
 
-_MOST_UNDONE = 400_000  # steps gone back through in one search
 _TOLD = 0.05  # of a block's discrepancy: with wider bounds nothing can be told from it
 _ROUNDING = 2.0**12 * float(np.finfo(np.float64).eps)
 _MOST_TOGETHER = 4  # mistakes in one backward pass
@@ -25,6 +23,7 @@ _ENOUGH = 3  # entries that a multiple is read from
 _SAME = 1e-6
 _FLAT = 4.0
 _MOST_PAIRED = 48  # mistakes of which two are tried together
+_MOST_UNDONE_BY_TWO = 50_000  # steps gone back through for these
 _ENOUGH_DIGITS = 3.0  # by chance once in a thousand searches
 _TINY = 1e-300
 
@@ -76,20 +75,30 @@ class Search:
     Parameters
     ----------
     study : Study
+    trials : Trials
+        Of the mistakes of that run.
     discrepancy : Discrepancy
     unexplained : frozenset of str
         The wrong parameters that are to be explained; the others have been, and may be again.
+    paired : bool
+        Whether two mistakes on the same way are tried together.
     """
 
-    def __init__(self, study: Study, discrepancy: Discrepancy, unexplained: frozenset[str]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        trials: Trials,
+        discrepancy: Discrepancy,
+        unexplained: frozenset[str],
+        *,
+        paired: bool,
+    ) -> None:
         self._study = study
+        self._trials = trials
         self._seen = discrepancy
         self._unexplained = unexplained
-        self._left = _MOST_UNDONE
+        self._paired = paired
         self._tried = 0
-        self._blocks = {
-            leaf.name: discrepancy.backprop[leaf.place] for leaf in study.parameters.leaves
-        }
         self._places = {leaf.name: leaf.place for leaf in study.parameters.leaves}
         # A gradient that vanishes, as of a bias before a normalization, tells nothing.
         self._flat = frozenset(
@@ -109,7 +118,7 @@ class Search:
                 break
             before = (f.mistake for f in found if f.mistake.parameters & best.parameters)
             found.append(replace(best, beside=tuple(before)))
-            base = _together(base, best.mistake.edits)
+            base = together(base, best.mistake.edits)
             remaining -= best.parameters
         for name in sorted(remaining & self._unexplained):
             if (alone := self._alone(name, base)) is not None:
@@ -125,10 +134,10 @@ class Search:
         one = frozenset([name])
         right = self._study.gradient(base)
         fits = []
-        for mistake in catalogue(self._study, self._blocks):
+        for mistake in self._trials.mistakes:
             others = mistake.parameters - self._seen.wrong - self._flat
             if name in mistake.parameters and others:
-                made = self._made(_together(base, mistake.edits))
+                made = self._made(base, mistake.edits)
                 if made is not None:
                     fits += list(self._fitted(mistake, made, right, base, one))
         best = _widest(fits)
@@ -143,40 +152,34 @@ class Search:
         fits = [
             fit
             for mistake in relevant
-            if (made := self._made(_together(base, mistake.edits))) is not None
+            if (made := self._made(base, mistake.edits)) is not None
             for fit in self._fitted(mistake, made, right, base, remaining)
         ]
-        return _widest(fits) or _widest(list(self._pairs(base, relevant, remaining)))
+        if not fits and self._paired:
+            fits = list(self._pairs(base, relevant, remaining))
+        return _widest(fits)
 
     def _relevant(self, remaining: frozenset[str]) -> Iterator[Mistake]:
         """Mistakes that change something unexplained, and nothing that is right."""
-        for mistake in catalogue(self._study, self._blocks):
+        for mistake in self._trials.mistakes:
             if not mistake.parameters <= self._seen.wrong | self._flat:
                 continue
             if mistake.parameters & remaining & self._unexplained:
                 yield mistake
 
-    def _made(self, edits: Edits) -> FloatArray | None:
-        """The gradient with mistakes; None for shapes by which nobody could make them."""
-        if self._left < len(self._study.steps):
-            return None
-        self._left -= len(self._study.steps)
+    def _made(self, base: Edits, edits: Edits) -> FloatArray | None:
         self._tried += 1
-        try:
-            with np.errstate(all="ignore"):
-                return self._study.gradient(edits)
-        except (TraceError, ValueError):
-            return None
+        return self._trials.made(base, edits)
 
     def _pairs(
         self, base: Edits, relevant: Sequence[Mistake], remaining: frozenset[str]
     ) -> Iterator[Explained]:
         """Two mistakes on the same way back, of the likeliest."""
-        for first, second in combinations(relevant[:_MOST_PAIRED], 2):
-            if first.spot == second.spot:
-                continue
-            edits = _together(first.edits, second.edits)
-            made = self._made(_together(base, edits))
+        ranked = sorted(combinations(enumerate(relevant[:_MOST_PAIRED]), 2), key=_rank)
+        apart = [(a, b) for (_, a), (_, b) in ranked if a.spot != b.spot]
+        for first, second in apart[: _MOST_UNDONE_BY_TWO // len(self._study.steps)]:
+            edits = together(first.edits, second.edits)
+            made = self._made(base, edits)
             if made is None:
                 continue
             two = Mistake(
@@ -217,7 +220,7 @@ class Search:
         """With each parameter's own number, for another mistake may lie upstream of this one."""
         start, share = right, right - made
         if mistake.start is not None:
-            cut = self._made(_together(base, mistake.start))
+            cut = self._made(base, mistake.start)
             if cut is None:
                 return
             start, share = cut, made - cut
@@ -291,6 +294,11 @@ class Search:
         return bool(np.max(slack[known]) <= _TOLD * np.max(error[known]))
 
 
+def _rank(pair: tuple[tuple[int, Mistake], ...]) -> int:
+    """The likelier both, the smaller."""
+    return sum(number for number, _ in pair)
+
+
 def _widest(fits: list[Explained]) -> Explained | None:
     """The first that explains the most parameters, with the others that explain the same."""
     if not fits:
@@ -299,10 +307,6 @@ def _widest(fits: list[Explained]) -> Explained | None:
     first, *others = (fit for fit in fits if len(fit.parameters) == most)
     same = tuple(o.mistake for o in others if o.parameters == first.parameters)
     return replace(first, also=same)
-
-
-def _together(base: Edits, edits: Edits) -> dict[Step, Edit]:
-    return {**base, **{step: both(base.get(step), edit) for step, edit in edits.items()}}
 
 
 def _cause_of_member(mistake: Mistake, number: float) -> Cause:

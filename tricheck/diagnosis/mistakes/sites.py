@@ -2,7 +2,8 @@
 
 A loop makes one operation many times, and a mistake in the backward pass of its body is made as
 often. So a mistake is tried at all steps of one call's way down to an operation; where several ways
-lead to it, at all of these; and in a short loop at each turn alone.
+lead to it, at all of these; in a loop inside another, as over the layers for every sample, at each
+turn of the inner one every time; and in a short loop at each turn alone.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from tricheck.location import Spot
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Place, Step
+from tricheck.tracing.tape import Place, Step, Storage
 from tricheck.tracing.traced import is_traced
 
 _MOST_TURNS = 16
@@ -34,11 +37,14 @@ class Site:
         The call's way down to it; empty for what tricheck itself adds to a loss.
     turn : str
         Which turn of a loop it is, as words to follow the operation; empty for all.
+    alone : bool
+        Whether it is a single step of several.
     """
 
     steps: tuple[Step, ...]
     spots: tuple[Spot, ...]
     turn: str = ""
+    alone: bool = False
 
     @property
     def function(self) -> Any:
@@ -86,7 +92,7 @@ def shortened(source: str) -> str:
 
 
 def sites(study: Study) -> list[Site]:
-    """All sites of a run: each way down to an operation, shared operations, and single turns."""
+    """All sites of a run: each way down to an operation, shared operations, and turns of loops."""
     found = [Site(tuple(steps), spots) for spots, steps in _grouped(study, whole=True)]
     by_way = {site.steps for site in found}
     shared = [
@@ -95,12 +101,50 @@ def sites(study: Study) -> list[Site]:
         if spots and tuple(steps) not in by_way
     ]
     turns = [
-        Site((step,), site.spots, f", iteration {number}")
+        Site((step,), site.spots, f", iteration {number}", alone=True)
         for site in found
         if 1 < len(site.steps) <= _MOST_TURNS
         for number, step in enumerate(site.steps)
     ]
-    return found + shared + turns
+    inner = [
+        Site(steps, site.spots, every_time(number))
+        for site, depths in zip(found, chained(study, [site.steps for site in found]), strict=True)
+        for number, steps in enumerate(depths)
+    ]
+    return found + shared + inner + turns
+
+
+def every_time(number: int) -> str:
+    """Which turn of an inner loop, as words to follow an operation."""
+    return f", iteration {number} every time"
+
+
+def chained(study: Study, groups: Sequence[tuple[Step, ...]]) -> list[list[tuple[Step, ...]]]:
+    """Each group's steps by the turns of an inner loop; none where there is no other around it."""
+    return [
+        turns if 1 < len(turns) <= min(_MOST_TURNS, len(steps) - 1) else []
+        for steps, turns in zip(groups, depths(study, groups), strict=True)
+    ]
+
+
+def depths(study: Study, groups: Sequence[tuple[Step, ...]]) -> list[list[tuple[Step, ...]]]:
+    """Each group's steps by how many of the group lie behind them: the turns of a loop."""
+    many = [k for k, steps in enumerate(groups) if len(steps) > 1]
+    column = {step: c for c, k in enumerate(many) for step in groups[k]}
+    none = np.zeros(len(many), dtype=np.int32)
+    behind: dict[Storage, Any] = {}
+    turns: list[dict[int, list[Step]]] = [{} for _ in groups]
+    for step in study.steps if many else ():
+        read = (*(place.storage for place in step.places), *step.outs)
+        depth = none
+        for known in {id(d): d for s in read if (d := behind.get(s)) is not None}.values():
+            depth = np.maximum(depth, known)
+        if (here := column.get(step)) is not None:
+            turns[many[here]].setdefault(int(depth[here]), []).append(step)
+            depth = depth.copy()
+            depth[here] += 1
+        behind.update(dict.fromkeys(step.outs, depth))
+    return [[tuple(by_depth[k]) for k in sorted(by_depth)] for by_depth in turns]
 
 
 def _grouped(study: Study, *, whole: bool) -> list[tuple[tuple[Spot, ...], list[Step]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,13 @@ from tricheck.diagnosis.mistakes.activations import (
 from tricheck.diagnosis.mistakes.at_hand import at_hand
 from tricheck.diagnosis.mistakes.functions import pieces, recognised, wrong_slopes
 from tricheck.diagnosis.mistakes.mistake import Mistake
-from tricheck.diagnosis.mistakes.sites import Site, positions, shortened
+from tricheck.diagnosis.mistakes.sites import (
+    Site,
+    chained,
+    every_time,
+    positions,
+    shortened,
+)
 from tricheck.errors import TraceError
 from tricheck.location import Spot
 from tricheck.parameters import FloatArray
@@ -31,14 +38,58 @@ def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
     """Wrong derivatives of elementwise functions: of known activations, and of any other."""
     known: list[Mistake] = []
     other: list[Mistake] = []
-    for members, spots in _groups(study):
-        is_known = all(is_recognised(study, activation) for activation in members)
-        (known if is_known else other).extend(_of_group(study, members, spots))
+    for group in _groups(study):
+        is_known = all(is_recognised(study, activation) for activation in group.members)
+        (known if is_known else other).extend(_of_group(study, group))
     return known, other
 
 
-def _groups(study: Study) -> Iterator[tuple[list[Activation], tuple[Spot, ...]]]:
-    """Those of one operation in the code: of each way down to it, and of all of them together."""
+@dataclass(frozen=True)
+class _Group:
+    """Activations of one operation in the code.
+
+    Attributes
+    ----------
+    members : list of Activation
+    spots : tuple of Spot
+        Where they are told to stand, the innermost spot last.
+    turn : str
+        Which turn of a loop they are, as words to follow the operation; empty for all.
+    """
+
+    members: list[Activation]
+    spots: tuple[Spot, ...]
+    turn: str = ""
+
+    @property
+    def words(self) -> str:
+        """The operation and where it stands."""
+        if not self.spots:
+            return "the output"
+        source, where = self.spots[-1].expression, self.spot + self.turn
+        return f"`{shortened(source)}` ({where})" if source else where
+
+    @property
+    def spot(self) -> str:
+        """Where it stands, like ``model.py:12``."""
+        return self.spots[-1].name if self.spots else ""
+
+
+def _groups(study: Study) -> list[_Group]:
+    """Those of each way down to an operation, of all the ways together, and of inner turns."""
+    ways = list(_by_way(study))
+    lasts = [tuple(activation.last for activation in way.members) for way in ways]
+    turns = []
+    for way, depths in zip(ways, chained(study, lasts), strict=True):
+        ending = {activation.last: activation for activation in way.members}
+        turns += [
+            replace(way, members=[ending[last] for last in some], turn=every_time(number))
+            for number, some in enumerate(depths)
+        ]
+    return ways + turns
+
+
+def _by_way(study: Study) -> Iterator[_Group]:
     groups: dict[Any, list[Activation]] = {}
     for activation in activations(study):
         first, last = study.spots(activation.steps[0]), study.spots(activation.last)
@@ -49,19 +100,18 @@ def _groups(study: Study) -> Iterator[tuple[list[Activation], tuple[Spot, ...]]]
     ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
     for (first, last, count), members in groups.items():
         shared = ways[first[-1:], last[-1:], count] > 1
-        yield members, _caller(last) if shared else last[-1:]
+        yield _Group(members, _caller(last) if shared else last[-1:])
     for (first, last, count), members in inner.items():
         if ways[first, last, count] > 1:
-            yield members, last
+            yield _Group(members, last)
 
 
 def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
     return spots[-2:-1] or spots[-1:]
 
 
-def _of_group(
-    study: Study, members: list[Activation], spots: tuple[Spot, ...]
-) -> Iterator[Mistake]:
+def _of_group(study: Study, group: _Group) -> Iterator[Mistake]:
+    members = group.members
     offered = [list(_slopes(study, activation)) for activation in members]
     straight = all(activation.straight for activation in members)
     what = "the factor" if straight else "the derivative"
@@ -74,20 +124,21 @@ def _of_group(
         yield Mistake(
             Cause.UPSTREAM if straight else Cause.ACTIVATION_DERIVATIVE,
             f"factor-{kind}" if straight else f"derivative-{kind}",
-            f"{what} of {_words(spots)}{_argument(study, members[0])} is {words}",
+            f"{what} of {group.words}{_argument(study, members[0])} is {words}",
             "",
-            spots[-1].name if spots else "",
+            group.spot,
             edits,
             study.through(*(activation.steps[0] for activation in members)),
             replaces={activation.last: activation.steps for activation in members},
-            scaled=_constant(what, spots, members) if kind == "left-out" else None,
+            scaled=_constant(what, group) if kind == "left-out" else None,
             start={activation.last: _nothing for activation in members},
         )
 
 
 def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
     """The derivative of an activation, taken at another array that the code has at hand."""
-    for members, spots in _groups(study):
+    for group in _groups(study):
+        members = group.members
         if not all(is_recognised(study, activation) for activation in members):
             continue
         right = [activation.argument for activation in members]
@@ -96,10 +147,10 @@ def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
                 yield Mistake(
                     Cause.ACTIVATION_DERIVATIVE,
                     "derivative-elsewhere",
-                    f"the derivative of {_words(spots)}{_argument(study, members[0])} is taken at "
+                    f"the derivative of {group.words}{_argument(study, members[0])} is taken at "
                     f"{words}{as_what}",
                     "",
-                    spots[-1].name if spots else "",
+                    group.spot,
                     {a.last: _through(a.place, w) for a, w in zip(members, slopes, strict=True)},
                     study.through(*(a.steps[0] for a in members)),
                     replaces={activation.last: activation.steps for activation in members},
@@ -154,12 +205,10 @@ def _at_value(_: Study, activation: Activation, value: FloatArray) -> FloatArray
     return by_value(value) if by_value is not None else None
 
 
-def _constant(
-    what: str, spots: tuple[Spot, ...], members: list[Activation]
-) -> Callable[[float], tuple[str, Edits]]:
+def _constant(what: str, group: _Group) -> Callable[[float], tuple[str, Edits]]:
     def member(number: float) -> tuple[str, Edits]:
-        edits = {a.last: _through(a.place, np.asarray(number)) for a in members}
-        return f"{what} of {_words(spots)} is {number:.6g} throughout", edits
+        edits = {a.last: _through(a.place, np.asarray(number)) for a in group.members}
+        return f"{what} of {group.words} is {number:.6g} throughout", edits
 
     return member
 
@@ -175,13 +224,6 @@ def _argument(study: Study, activation: Activation) -> str:
         return ""
     site = Site((activation.steps[0],), first)
     return f" in {site.operand(positions(activation.steps[0])[0])}"
-
-
-def _words(spots: tuple[Spot, ...]) -> str:
-    if not spots:
-        return "the output"
-    source = spots[-1].expression
-    return f"`{shortened(source)}` ({spots[-1].name})" if source else spots[-1].name
 
 
 def _slopes(study: Study, activation: Activation) -> Iterator[tuple[str, str, FloatArray]]:
