@@ -179,14 +179,14 @@ def of_wrong(
     """
     accusing = _ACCUSING[guilty]
     worst = max(float(np.max(error)) for error in seen.error.values())
-    if not seen.clear() or worst <= differences:
+    if not seen.clear() or worst <= CLEAR * differences:
         return frozenset(_DOUBTFUL | {accusing})
+    if random:
+        return frozenset({accusing, Verdict.INCONCLUSIVE, Verdict.FINITE_DIFFERENCE})
     if guilty is Guilty.REFERENCE and not np.isfinite(worst):
         return frozenset({accusing, Verdict.INCONCLUSIVE})  # as the finite difference confirms
     if guilty is Guilty.BOTH and not np.isfinite(worst):
         return frozenset({accusing, Verdict.BACKPROP})  # two that are no numbers do not agree
-    if random or worst <= CLEAR * differences:
-        return frozenset({accusing, Verdict.INCONCLUSIVE, Verdict.FINITE_DIFFERENCE})
     return frozenset({accusing})
 
 
