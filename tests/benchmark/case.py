@@ -199,7 +199,7 @@ def _model(rng: np.random.Generator, operator: str | None) -> str:
 
 
 def _size(rng: np.random.Generator, module: Any) -> str:
-    shares = {"small": 0.6, "medium": 0.37, "large": 0.02, "huge": 0.002}
+    shares = {"small": 0.7, "medium": 0.27, "large": 0.02, "huge": 0.002}
     return str(_one(rng, {size: shares.get(size, 0.3) for size in module.SIZES}))
 
 
@@ -353,7 +353,7 @@ def _of_wrong(
     if _blurred(around, problem, measured.truth):
         verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
     # One wrong number fits every reading of a factor, a term or an entry.
-    many = any(block.size > 1 for key, block in measured.truth.items() if np.any(seen.error[key]))
+    many = any(measured.truth[key].size > 1 for key in seen.clear())
     asked = many and point in ("random", "near-kink") and guilty is Guilty.BACKPROP and mistake
     causes = mistake.causes if asked and mistake else frozenset()
     return expected_of(verdicts, seen, measured.right, came, differences, causes)
