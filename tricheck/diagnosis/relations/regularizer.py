@@ -16,7 +16,7 @@ import numpy as np
 from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.explanation import Explanation
 from tricheck.diagnosis.relations.fit import Fit, fit
-from tricheck.diagnosis.relations.readings import readings_of
+from tricheck.diagnosis.relations.readings import Readings, readings_of
 from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
@@ -121,17 +121,17 @@ def _two_terms(
     factors = readings_of(abs(alpha), error, around)
     known = abs(alpha + 1.0) <= error or abs(alpha) <= error or bool(factors.found)
     decays, named = _beside(found, around, symbol)
-    data, first = f"taken {alpha:.6g} times", ""
+    first = ""
     if abs(alpha) <= error:
-        alpha, data = 0.0, "missing"
+        alpha = 0.0
     else:
         first = f"{alpha:.6g} times the right gradient {'plus' if beta > 0 else 'minus'} "
-    # A right weight decay beside a data term with a factor: that factor is the mistake.
+    # One mistake is likelier than two: where the weight decay may be right, it is.
     right = alpha != 0.0 and decays[0].startswith("right")
-    by_data = right and _shared(block, around, alpha, error)
-    of_data = Cause.SIGN if abs(alpha + 1.0) <= error else Cause.SCALE
+    by_data = right and (known or named or _shared(block, around, alpha, error))
+    data = _data_term(alpha, error, factors)
     explanation = Explanation(
-        of_data if by_data else Cause.REGULARIZER,
+        _cause_in_data(alpha, error) if by_data else Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
         f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
         f", consistent with the data term {data}, the weight decay {_listed(decays)}",
@@ -150,6 +150,20 @@ def _two_terms(
     if known:
         yield replace(explanation, cost=explanation.cost + math.log10(2 + factors.tried), free=1)
     yield explanation
+
+
+def _data_term(alpha: float, error: float, factors: Readings) -> str:
+    """What became of the data term."""
+    if alpha == 0.0:
+        return "missing"
+    if abs(alpha + 1.0) <= error:
+        return "of the wrong sign"
+    minus = "minus " if alpha < 0.0 else ""
+    return f"taken {minus}{_listed(factors.texts) or f'{abs(alpha):.6g}'} times"
+
+
+def _cause_in_data(alpha: float, error: float) -> Cause:
+    return Cause.SIGN if abs(alpha + 1.0) <= error else Cause.SCALE
 
 
 def _shared(block: Block, around: Surroundings, alpha: float, error: float) -> bool:
