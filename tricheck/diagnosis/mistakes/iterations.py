@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from tricheck.diagnosis.mistakes.mistake import Mistake, both, without
 from tricheck.diagnosis.mistakes.sites import Site
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Edit, Step
 from tricheck.vocabulary import Cause
+
+_ADDED = (np.add, np.subtract)
 
 
 def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
@@ -32,10 +36,11 @@ def _reads_parameters(study: Study, site: Site, position: int) -> bool:
 def _only_one(study: Study, site: Site, position: int) -> Iterator[Mistake]:
     """`=` for `+=`: what the last iteration gone back through gives replaces the others."""
     places = list(site.places(position))
+    bias = site.function in _ADDED  # what is added gets a sum over the iterations, nothing else
     for name, kept in (("first", places[0]), ("last", places[-1])):
         rest = [place for place in places if place is not kept]
         yield Mistake(
-            Cause.UPSTREAM,
+            Cause.BIAS_REDUCTION if bias else Cause.UPSTREAM,
             "one-iteration",
             f"the gradient of {site.operand(position)} has the {name} iteration of {site.words} "
             "alone",

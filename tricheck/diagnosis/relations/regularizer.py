@@ -70,6 +70,7 @@ def _one_term(block: Block, around: Surroundings, found: Fit, symbol: str) -> It
         found.tolerance,
         free=1,
         evidence={"alpha": 1.0, "beta": beta, "readings": readings},
+        bare=not readings,
     )
     if readings:
         yield replace(explanation, cost=math.log10(len(mistakes)), free=0)
@@ -158,8 +159,9 @@ def _data_term(alpha: float, error: float, factors: Readings) -> str:
         return "missing"
     if abs(alpha + 1.0) <= error:
         return "of the wrong sign"
-    minus = "minus " if alpha < 0.0 else ""
-    return f"taken {minus}{_listed(factors.texts) or f'{abs(alpha):.6g}'} times"
+    if not factors.found:
+        return f"times {alpha:.6g}"
+    return f"times {'minus ' if alpha < 0.0 else ''}{_listed(factors.texts)}"
 
 
 def _cause_in_data(alpha: float, error: float) -> Cause:
