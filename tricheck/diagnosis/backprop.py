@@ -63,7 +63,9 @@ def diagnose(
     explained = [(block, explanation) for block, explanation in related if explanation is not None]
     shared = len(explained) == len(related) and len({e.statement for _, e in explained}) == 1
     # One number for all that is wrong is as good as a known one, if nothing else says as much.
-    found |= _stated([(block, e) for block, e in explained if not e.bare or shared and not e.also])
+    found |= _stated(
+        [(block, e) for block, e in explained if not e.bare or (shared and not e.also)]
+    )
     found |= exchanged(rest())
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}

@@ -8,6 +8,7 @@ import numpy as np
 
 from tricheck.diagnosis.mistakes.mistake import Mistake, both, without
 from tricheck.diagnosis.mistakes.sites import Site
+from tricheck.diagnosis.mistakes.values import region
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Edit, Step
 from tricheck.vocabulary import Cause
@@ -37,8 +38,14 @@ def _only_one(study: Study, site: Site, position: int) -> Iterator[Mistake]:
     """`=` for `+=`: what the last iteration gone back through gives replaces the others."""
     places = list(site.places(position))
     bias = site.function in _ADDED  # what is added gets a sum over the iterations, nothing else
-    for name, kept in (("first", places[0]), ("last", places[-1])):
-        rest = [place for place in places if place is not kept]
+    # Each part of the parameter that a turn reads, as a filter of several, has turns of its own.
+    parts = [region(step.places[number]) for step, number in places]
+    last = dict(zip(parts, places, strict=True))
+    first = dict(zip(reversed(parts), reversed(places), strict=True))
+    for name, kept in (("first", first), ("last", last)):
+        rest = [place for place, part in zip(places, parts, strict=True) if place is not kept[part]]
+        if not rest:
+            return
         yield Mistake(
             Cause.BIAS_REDUCTION if bias else Cause.UPSTREAM,
             "one-iteration",

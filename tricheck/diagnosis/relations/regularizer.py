@@ -85,7 +85,7 @@ _ADDED = "doubled, not in the loss for this parameter, "
 def _mistakes(around: Surroundings, symbol: str) -> Iterator[tuple[float, str]]:
     """What β can be, and which mistake that is."""
     batches = sorted(around.batches - {1, 2})
-    for slope, name in _slopes(around):
+    for slope, name in slopes(around):
         of = f" (of slope {name} {symbol})"
         yield -slope, "missing" + of
         yield -slope / 2.0, "halved" + of
@@ -96,7 +96,7 @@ def _mistakes(around: Surroundings, symbol: str) -> Iterator[tuple[float, str]]:
             yield slope * (n - 1.0), f"{n} times too strong" + of
 
 
-def _slopes(around: Surroundings) -> Iterator[tuple[float, str]]:
+def slopes(around: Surroundings) -> Iterator[tuple[float, str]]:
     """What the weight decay's slope can be over W: λ, 2λ, λ/N, 2λ/N for every named number."""
     for name, number in around.numbers.items():
         if number and math.isfinite(number):
@@ -178,13 +178,13 @@ def _beside(found: Fit, around: Surroundings, symbol: str) -> tuple[list[str], b
     """What the weight decay can be, right or missing, and whether its slope then has a name."""
     alpha, beta = map(float, found.coefficients)
     error = float(np.sum(found.errors)) * (1.0 + abs(beta / (1.0 - alpha)))
-    slopes = [("right", beta / (1.0 - alpha), 1.0 - alpha)]
+    ways = [("right", beta / (1.0 - alpha), 1.0 - alpha)]
     if abs(alpha) > found.errors[0]:
-        slopes.append(("missing", -beta / alpha, alpha))
+        ways.append(("missing", -beta / alpha, alpha))
     named, unnamed = [], []
-    for how, slope, divisor in slopes:
+    for how, slope, divisor in ways:
         allowed = error / abs(divisor)
-        names = [name for number, name in _slopes(around) if abs(number - slope) <= allowed]
+        names = [name for number, name in slopes(around) if abs(number - slope) <= allowed]
         named += [f"{how} (of slope {name} {symbol})" for name in names]
         unnamed += [f"{how} (of slope {slope:.6g} {symbol})"] if slope > 0.0 else []
     return named or unnamed or ["wrong too"], bool(named)
