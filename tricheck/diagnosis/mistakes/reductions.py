@@ -13,7 +13,7 @@ from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Edit, Gathered, Step, Written
 from tricheck.vocabulary import Cause
 
-EXTREMES = (np.max, np.min, np.amax, np.amin)
+_EXTREMES = (np.max, np.min, np.amax, np.amin)
 
 Change = Callable[[Any, tuple[int, ...]], Any]
 
@@ -42,7 +42,7 @@ def unreduced(study: Study, site: Site) -> Iterator[Mistake]:
 
 def spread(study: Study, site: Site) -> Iterator[Mistake]:
     """A maximum's gradient goes to other entries than the largest."""
-    if site.function not in EXTREMES:
+    if site.function not in _EXTREMES:
         return
     for kind, words, even in (
         ("to-all", "goes to all entries instead of the extreme one", False),

@@ -11,7 +11,6 @@ import numpy as np
 
 from tricheck.diagnosis.mistakes.catalogue import catalogue
 from tricheck.diagnosis.mistakes.mistake import Mistake, both
-from tricheck.diagnosis.mistakes.stabilizers import stabilizers
 from tricheck.errors import TraceError
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study
@@ -101,12 +100,8 @@ class Search:
 
     def explanations(self) -> list[Explained]:
         """Mistakes that together explain as much as any, the farthest-reaching first."""
-        by_hand = stabilizers(self._study)
-        return self._explanations(by_hand) or (self._explanations({}) if by_hand else [])
-
-    def _explanations(self, base: Edits) -> list[Explained]:
-        """The same, made on a way back that has these edits already."""
         found: list[Explained] = []
+        base: dict[Step, Edit] = {}
         remaining = frozenset(name for name in self._seen.wrong if self._telling(name))
         while remaining & self._unexplained and len(found) < _MOST_TOGETHER:
             best = self._best(base, remaining)
