@@ -63,10 +63,9 @@ def diagnose(
     related = [(block, relation(block, around)) for block in rest()]
     explained = [(block, explanation) for block, explanation in related if explanation is not None]
     shared = len(explained) == len(related) and len({e.statement for _, e in explained}) == 1
-    # One number for all that is wrong is as good as a known one, if nothing else says as much.
-    found |= _stated(
-        [(block, e) for block, e in explained if not e.bare or (shared and not e.also)]
-    )
+    # One number for all that is wrong is as good as a known one; of one block, if it alone fits.
+    certain = shared and (len(related) > 1 or not any(e.also for _, e in explained))
+    found |= _stated([(block, e) for block, e in explained if certain or not e.bare])
     found |= exchanged(rest())
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
