@@ -179,6 +179,26 @@ def test_nan_in_the_gradient_is_a_verdict() -> None:
     assert report.parameters["params"].wrong == [(1, 1)]
 
 
+def test_nan_is_held_against_those_who_have_a_number() -> None:
+    def root(w: np.ndarray) -> Any:
+        return np.sum(np.sqrt(w**2) * w)
+
+    def undefined(w: np.ndarray) -> Any:
+        return np.where(w == 0, np.nan, 2 * np.abs(w))
+
+    w = np.array([0.0, 1.0, 2.0])
+    said = {
+        "auto": "where the other sources are finite",
+        "autograd": "where the finite difference is finite (the reference is not)",
+        None: "where the finite difference is finite:",
+    }
+    for reference, words in said.items():
+        report = tricheck.check(root, undefined, w, reference=reference)
+        messages = [f.message for f in report.findings if f.source == "backprop"]
+        assert len(messages) == 1
+        assert words in messages[0]
+
+
 def test_read_only_arrays_are_fine() -> None:
     w, x = W.copy(), np.array([1.0, 2.0])
     w.flags.writeable = x.flags.writeable = False

@@ -233,6 +233,43 @@ def test_sites_tell_operations_of_one_line_apart_and_join_the_turns_of_a_loop() 
     }
 
 
+def test_what_says_as_much_as_a_mistake_is_not_preferred_to_it() -> None:
+    """Of two classes the bias has one number: any factor fits, and so does any decay."""
+    wide, labels = RNG.normal(size=(6, 2)), np.array([0, 1, 1, 0, 1, 0])
+
+    def two(p: Params, X: Any) -> Any:
+        q = softmax(X @ p["W"] + p["b"])
+        return -np.mean(np.log(q)[np.arange(6), labels])
+
+    def gradient(p: Params, X: Any) -> Params:
+        delta = (softmax(X @ p["W"] + p["b"]) - np.eye(2)[labels]) / 6
+        return {"W": X.T @ delta, "b": delta[0]}
+
+    p = {"W": RNG.normal(size=(2, 2)), "b": np.array([0.3, -0.7])}
+    [finding] = tricheck.check(two, gradient, p, args=(wide,)).findings
+    assert finding.cause == "bias-reduction"
+    assert "taken from the first entry alone" in finding.message
+
+
+def test_the_last_turn_of_a_bias_alone_is_no_sum_over_the_batch() -> None:
+    def units(p: Params, X: Any) -> Any:
+        z = np.zeros((len(X), 3))
+        for n in range(len(X)):
+            for k in range(3):
+                z[n, k] = np.sum(X[n] * p["W"][:, k]) + p["b"][k]
+        return np.sum(np.tanh(z) ** 2)
+
+    def gradient(p: Params, X: Any) -> Params:
+        a = np.tanh(X @ p["W"] + p["b"])
+        delta = 2 * a * (1 - a**2)
+        return {"W": X.T @ delta, "b": delta[-1]}  # = for += in a loop over the samples
+
+    p = {"W": PARAMS["W3"], "b": PARAMS["b3"]}
+    [finding] = tricheck.check(units, gradient, p, args=(X,)).findings
+    assert finding.cause == "bias-reduction"
+    assert "last iteration" in finding.message
+
+
 def test_backpropagation_through_time_without_its_carry_is_named() -> None:
     W = np.array([[0.5, -0.3], [0.2, 0.1]])
     x = np.random.default_rng(0).normal(size=(4, 2))

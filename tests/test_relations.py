@@ -227,10 +227,20 @@ ROWS = [
         ("divided by 6",)),
     Row("decay of unknown strength", SOFTMAX, "W", lambda g, w: g - 0.123 * w, "regularizer",
         ("lacks 0.123 times the parameter",)),
-    Row("data summed", SOFTMAX, "W", lambda g, w: 6 * data(g, w) + REG * w, "regularizer",
-        ("6 times the right gradient minus 1.25 times", "right (of slope reg W)")),
-    Row("data's sign", SOFTMAX, "W", lambda g, w: REG * w - data(g, w), "regularizer",
-        ("-1 times the right gradient plus 0.5 times", "right (of slope reg W)")),
+    Row("data summed", SOFTMAX, "W", lambda g, w: 6 * data(g, w) + REG * w, "scale",
+        ("6 times the right gradient minus 1.25 times", "decay right (of slope reg W)")),
+    Row("data averaged", SOFTMAX, "W", lambda g, w: data(g, w) / 3 + REG * w, "scale",
+        ("data term times 2/N with N = 6", "decay right (of slope reg W)")),
+    Row("data's sign", SOFTMAX, "W", lambda g, w: REG * w - data(g, w), "sign",
+        ("-1 times the right gradient plus 0.5 times", "data term of the wrong sign",
+         "decay right (of slope reg W)")),
+    Row("both wrong", SOFTMAX, "W", lambda g, w: -data(g, w) - 2 * REG * w, "regularizer",
+        ("-1 times the right gradient minus 0.25 times",)),
+    Row("data transposed", SQUARE, "W", lambda g, w: data(g, w).T + REG * w, "transposed",
+        ("data term is transposed, the weight decay (of slope reg W) right",)),
+    Row("data reshaped", SOFTMAX, "W",
+        lambda g, w: data(g, w).T.reshape(g.shape) + REG * w, "permuted",
+        ("data term is read in Fortran's order", "(of slope reg W) right")),
     Row("data forgotten", SOFTMAX, "W", lambda g, w: REG * w, "regularizer",
         ("0.25 times the parameter itself", "data term missing")),
     Row("bias decayed", SOFTMAX, "b", lambda g, w: g + REG * w, "regularizer",
@@ -403,6 +413,20 @@ def test_a_factor_that_all_share_is_said_to_be_shared() -> None:
     assert [f.cause for f in report.findings] == ["scale", "scale"]
     assert all("all parameters share it" in f.message for f in report.findings)
     assert str(report).count("scale:") == 1  # said once
+
+
+def test_a_factor_of_all_is_one_number_in_float32_too() -> None:
+    wrong: dict[str, Wrong] = dict.fromkeys(("Wx", "Wh", "b"), lambda g, w: 0.6261815 * g)
+    report = tricheck.check(GATES.spoiled(wrong, np.float32))
+    assert [f.cause for f in report.findings] == ["scale"] * 3
+    assert len({f.evidence["relation"] for f in report.findings}) == 1
+
+
+def test_a_data_term_of_whatever_factor_beside_a_known_decay() -> None:
+    wrong: Wrong = lambda g, w: 1.618 * data(g, w) + REG * w  # noqa: E731
+    finding = the_finding(tricheck.check(SOFTMAX.spoiled({"W": wrong})), "W")
+    assert finding.cause == "scale"
+    assert "data term times 1.618, the weight decay right (of slope reg W)" in finding.message
 
 
 def test_a_gradient_clipped_as_a_whole() -> None:

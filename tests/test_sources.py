@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,6 +13,10 @@ import pytest
 import tricheck
 from tests.calibration.hard import CASES
 from tricheck import Verdict
+from tricheck.calls import Calls
+from tricheck.measure import evaluator
+from tricheck.parameters import Parameters
+from tricheck.sources.noise import measure_noise
 
 Array = Any
 rng = np.random.default_rng(0)
@@ -143,6 +148,33 @@ def test_a_gradient_that_accumulates_is_caught_at_the_second_call() -> None:
     report = tricheck.check(lambda w: np.sum(w**2), accumulating, np.array([1.0, -2.0, 3.0]))
     assert report.verdict is Verdict.BACKPROP
     assert [f.cause for f in report.findings] == ["accumulated"]
+
+
+def test_calls_that_add_up_leave_no_wider_bound() -> None:
+    """More calls, as to see what rounding does, move it further: that is no rounding."""
+    total = np.zeros(3)
+
+    def accumulating(w: Array) -> Any:
+        total[:] += 2 * w
+        return total.copy()
+
+    w = np.array([1.0, -2.0, 3.0])
+    report = tricheck.check(lambda w: 1e9 + np.sum(w**2), accumulating, w)
+    assert [f.cause for f in report.findings if f.source == "backprop"] == ["accumulated"]
+    assert np.all(report.bounds["backprop"] < 1e-12)
+
+
+def test_a_rise_within_the_noise_is_no_slope() -> None:
+    def noisy(w: Array) -> Any:
+        digest = zlib.crc32(np.ascontiguousarray(w).tobytes()) / 2.0**31 - 1.0
+        return (1.0 + 1e-8 * digest) * np.sum(np.cosh(w))
+
+    w = np.linspace(-1.0, 2.0, 12)
+    calls = Calls(tricheck.Model(noisy, np.sinh, w), Parameters.read(w))
+    for seed in range(20):
+        evaluate, base = evaluator(calls)
+        noise = measure_noise(evaluate, calls.parameters, base, seed)
+        assert 1e-9 < noise.relative < 3e-8
 
 
 def test_a_gradient_that_spoils_the_loss_is_stateful_and_unaccused() -> None:

@@ -288,6 +288,7 @@ def _findings(
     from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
     from tricheck.diagnosis import reference as reference_diagnosis
     from tricheck.diagnosis.deltas import findings as deltas
+    from tricheck.diagnosis.digits import few_digits
 
     def blamed(*who: Verdict) -> dict[str, list[Index]]:
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
@@ -299,6 +300,7 @@ def _findings(
         *backprop_diagnosis.diagnose(evidence, backprop_blamed, calls, kept),
         *deltas.diagnose(evidence, verdicts, kept),
         *backprop_diagnosis.accepted_by_rtol(evidence),
+        *few_digits(evidence, verdicts, calls),
         *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
         *finite_difference_diagnosis.diagnose(evidence, verdicts),
         *evidence.point.findings,

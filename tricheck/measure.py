@@ -100,8 +100,11 @@ def _with_rounding_inside(
 def _hangs_on_rounding(evidence: Evidence) -> bool:
     """Whether backprop's own rounding matters: it is doubted, or claims to be finer than the loss.
 
-    A bound far below an ulp of the loss may come of terms that cancel where nothing shows it.
+    A bound far below an ulp of the loss may come of terms that cancel where nothing shows it. Calls
+    that differ at the same point say nothing of rounding, and more of them move it further.
     """
+    if evidence.unrepeatable.any():
+        return False
     with_backprop = [pair for pair in evidence.pairs if pair.first is Source.BACKPROP]
     doubted = not all(np.all(pair.agree) for pair in with_backprop)
     ulp = float(np.spacing(np.abs(np.float64(evidence.point.loss))))

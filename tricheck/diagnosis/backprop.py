@@ -6,7 +6,8 @@ parameter come first; what they leave is said to be wrong in some entries, appro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +22,14 @@ from tricheck.diagnosis.probes.memory import (
     stale,
     updated,
 )
-from tricheck.diagnosis.relations.block import Block, block_of
+from tricheck.diagnosis.relations.block import Block, Bools, block_of
 from tricheck.diagnosis.relations.exchanged import exchanged
 from tricheck.diagnosis.relations.explanation import Explanation
 from tricheck.diagnosis.relations.relation import relation
 from tricheck.diagnosis.relations.shapes import wrong_shape
 from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.facts import Evidence
-from tricheck.parameters import Index
+from tricheck.parameters import Index, Leaf
 from tricheck.tracing.study import Study
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -62,7 +63,9 @@ def diagnose(
     related = [(block, relation(block, around)) for block in rest()]
     explained = [(block, explanation) for block, explanation in related if explanation is not None]
     shared = len(explained) == len(related) and len({e.statement for _, e in explained}) == 1
-    found |= _stated([(block, e) for block, e in explained if shared or not e.bare])
+    # One number for all that is wrong is as good as a known one; of one block, if it alone fits.
+    certain = shared and (len(related) > 1 or not any(e.also for _, e in explained))
+    found |= _stated([(block, e) for block, e in explained if certain or not e.bare])
     found |= exchanged(rest())
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
@@ -92,7 +95,7 @@ def _at_sight(evidence: Evidence, blocks: list[Block], around: Surroundings) -> 
         elif evidence.unrepeatable[leaf.place].any() and not evidence.point.spread:
             found[block.name] = between_calls(evidence, leaf, block)
         elif not np.all(np.isfinite(block.backprop)):
-            found[block.name] = _not_finite(block)
+            found[block.name] = _not_finite(evidence, leaf, block)
     return found
 
 
@@ -146,16 +149,35 @@ def _unexplained(
     return {block.name: fallback(block, around, turn, remark) for block in blocks}
 
 
-def _not_finite(block: Block) -> Finding:
-    bad = np.argwhere(~np.isfinite(block.backprop))
-    first = block.backprop[tuple(bad[0])]
+def _not_finite(evidence: Evidence, leaf: Leaf, block: Block) -> Finding:
+    bad = ~np.isfinite(block.backprop)
+    sources = {"reference": evidence.reference, "finite difference": evidence.difference}
+    finite = {
+        name: np.isfinite(source.values[leaf.place].reshape(block.shape))
+        for name, source in sources.items()
+        if source is not None
+    }
+    # Where some of it is contradicted, that is the entry to show.
+    shown = bad & np.logical_or.reduce(list(finite.values()))
+    first = tuple(np.argwhere(shown if shown.any() else bad)[0])
     return block.finding(
         Cause.NON_FINITE,
-        f"Backprop holds {first} where the other sources are finite: look for 0/0, log(0) or an "
-        "overflowing exp in the backward pass.",
-        {"count": float(len(bad))},
-        [tuple(int(i) for i in index) for index in bad],
+        f"Backprop holds {block.backprop[first]} where {_others_hold(finite, first)}: look for "
+        "0/0, log(0) or an overflowing exp in the backward pass.",
+        {"count": float(np.sum(bad))},
+        [tuple(int(i) for i in index) for index in np.argwhere(bad)],
     )
+
+
+def _others_hold(finite: Mapping[str, Bools], at: tuple[Any, ...]) -> str:
+    """Which of the other sources have a number at an entry."""
+    have = [name for name, where in finite.items() if where[at]]
+    lack = [name for name, where in finite.items() if not where[at]]
+    if not lack:
+        return "the other sources are finite" if len(have) > 1 else f"the {have[0]} is finite"
+    if not have:
+        return "no other source is finite either"
+    return f"the {have[0]} is finite (the {lack[0]} is not)"
 
 
 def accepted_by_rtol(evidence: Evidence) -> list[Finding]:

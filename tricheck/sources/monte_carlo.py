@@ -76,7 +76,7 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
         How far backprop is from itself in wider arithmetic, and what that still loses; where the
         user's code does not run there, what it loses as it is.
     """
-    wider = _in_wider_arithmetic(calls, point)
+    wider = in_wider_arithmetic(calls, point)
     if wider is None:
         lost = _lost(calls, calls.parameters.values, point.gradient, bounds, seed)
         return lost if lost is not None else _of_the_largest(point)
@@ -86,7 +86,7 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
     return apart if lost is None else apart + lost
 
 
-def _in_wider_arithmetic(calls: Calls, point: Point) -> FloatArray | None:
+def in_wider_arithmetic(calls: Calls, point: Point) -> FloatArray | None:
     """Backprop in wider arithmetic; None where the user's code does not run in it."""
     parameters = calls.parameters
     try:

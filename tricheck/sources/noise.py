@@ -20,6 +20,7 @@ _MOST_LINES = 4
 _FLOAT64 = 2.0**-40  # relative noise up to which summing in float64 may come
 _CROSSING = 16.0
 _RISES = 16.0
+_SURE = 8.0  # noise levels between two values that no noise explains
 _PASSES_ZERO = 2.0**-10
 
 
@@ -95,7 +96,7 @@ def measure_noise(
             values, _ = line_values(evaluate, random_direction(parameters, rng), places)
             if np.all(np.isfinite(values)) and not _repeats(values):
                 levels.append(float(residual(places / length, values)))
-                slopes.append(_slope(places, values))
+                slopes.append(_slope(places, values, levels[-1]))
         # One line's level is good to a factor of two or three; one far above may cross a kink.
         middle = sorted(levels)[(len(levels) - 1) // 2]
         usual = [other for other in levels if other <= _CROSSING * middle]
@@ -121,7 +122,7 @@ def _settled(
         found = _half_grid(values) if _repeats(values) else float(residual(scaled, values))
         rises = np.isfinite(level) and found > _RISES * level
         if found < level or rises:
-            level, length, slope = found, 2.0**power, _slope(places, values)
+            level, length, slope = found, 2.0**power, _slope(places, values, found)
         if rises:
             break  # cancellation near the point: finer lines would lie within one plateau of it
         if level <= _EXPECTED_ULPS * _ulp(size, loss):
@@ -149,8 +150,10 @@ def _half_grid(values: FloatArray) -> float:
     return 0.5 * float(np.min(seen)) if seen.size else 0.5 * float(np.finfo(np.float64).eps)
 
 
-def _slope(places: FloatArray, values: FloatArray) -> float:
-    return abs(float(values[-1] - values[0])) / float(places[-1] - places[0])
+def _slope(places: FloatArray, values: FloatArray, level: float) -> float:
+    """How fast a loss surely rises along a line: on a short one, what looks like that is noise."""
+    rise = abs(float(values[-1] - values[0])) - _SURE * level
+    return max(rise, 0.0) / float(places[-1] - places[0])
 
 
 def random_direction(parameters: Parameters, rng: np.random.Generator) -> FloatArray:

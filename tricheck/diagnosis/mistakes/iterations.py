@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 
 from tricheck.diagnosis.mistakes.mistake import Mistake, both, without
 from tricheck.diagnosis.mistakes.sites import Site
+from tricheck.diagnosis.mistakes.values import region
 from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Edit, Step, Storage
+from tricheck.tracing.tape import Edit, Gathered, Step
 from tricheck.vocabulary import Cause
+
+_ADDED = (np.add, np.subtract)
 
 
 def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
@@ -31,13 +37,17 @@ def _reads_parameters(study: Study, site: Site, position: int) -> bool:
 
 def _only_one(study: Study, site: Site, position: int) -> Iterator[Mistake]:
     """`=` for `+=`: what the last iteration gone back through gives replaces the others."""
-    ordered: dict[Storage, list[tuple[Step, int]]] = {}  # a loop of layers reads one of each
-    for step, number in site.places(position):
-        ordered.setdefault(step.places[number].storage, []).append((step, number))
-    for name, kept in (("first", 0), ("last", -1)):
-        rest = [place for uses in ordered.values() for place in uses if place is not uses[kept]]
+    places = list(site.places(position))
+    # Each part of the parameter that a turn reads, as a filter of several, has turns of its own.
+    parts = [_part(step, number) for step, number in places]
+    last = dict(zip(parts, places, strict=True))
+    first = dict(zip(reversed(parts), reversed(places), strict=True))
+    for name, kept in (("first", first), ("last", last)):
+        rest = [place for place, part in zip(places, parts, strict=True) if place is not kept[part]]
+        if not rest:
+            return
         yield Mistake(
-            Cause.UPSTREAM,
+            Cause.BIAS_REDUCTION if _is_added(study, site.steps[0]) else Cause.UPSTREAM,
             "one-iteration",
             f"the gradient of {site.operand(position)} has the {name} iteration of {site.words} "
             "alone",
@@ -46,6 +56,20 @@ def _only_one(study: Study, site: Site, position: int) -> Iterator[Mistake]:
             {step: without(number) for step, number in rest},
             study.reached(rest),
         )
+
+
+def _part(step: Step, number: int) -> tuple[Any, str]:
+    """What a step reads of a parameter."""
+    index = repr(step.index) if isinstance(step, Gathered) else ""
+    return region(step.places[number]), index
+
+
+def _is_added(study: Study, step: Step) -> bool:
+    """Whether what a step reads is added as it is: its gradient is then a sum, nothing else."""
+    if isinstance(step, Gathered):
+        users = (s for s in study.steps if any(p.storage is step.outs[0] for p in s.places))
+        step = next(users, step)
+    return step.note is not None and step.note.function in _ADDED
 
 
 def _skipped(study: Study, uses: list[tuple[Site, int]], count: int) -> Iterator[Mistake]:

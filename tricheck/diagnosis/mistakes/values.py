@@ -33,8 +33,9 @@ def constant(study: Study, every: list[Site]) -> list[Mistake]:
             continue
         for position in site.operands():
             for step, number in site.places(position):
-                region = _region(step.places[number])
-                uses.setdefault(region, []).append(Use(site, position, step, number))
+                uses.setdefault(region(step.places[number]), []).append(
+                    Use(site, position, step, number)
+                )
     groups: dict[frozenset[tuple[Site, int]], list[Use]] = {}
     for used in uses.values():
         signature = frozenset((use.site, use.position) for use in used)
@@ -46,7 +47,7 @@ def constant(study: Study, every: list[Site]) -> list[Mistake]:
 Region = tuple[Storage, Any, Any, Any]
 
 
-def _region(place: Place) -> Region:
+def region(place: Place) -> Region:
     """The memory that a place is, however it was looked up."""
     if not place.view:
         return place.storage, None, None, None

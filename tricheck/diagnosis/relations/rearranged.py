@@ -112,13 +112,18 @@ def _explanation(block: Block, move: Move) -> Explanation | None:
 
 def _moves(block: Block) -> Iterator[Move]:
     """Moves that say more than that the order is another one, the simplest first."""
-    yield from _swaps(block.shape)
-    yield from _square_parts(block.shape)
-    yield from _reshaped(block.shape)
+    yield from moves_of_axes(block.shape)
     for axis, length in enumerate(block.shape):
         if length > 1:
             yield from _reordered(block, axis)
             yield from _shifted(axis, len(block.shape))
+
+
+def moves_of_axes(shape: tuple[int, ...]) -> Iterator[Move]:
+    """Moves that exchange axes, as the formula of a product may."""
+    yield from _swaps(shape)
+    yield from _square_parts(shape)
+    yield from _reshaped(shape)
 
 
 _OUTER = ", consistent with the factors of its outer product swapped"

@@ -16,7 +16,7 @@ import numpy as np
 from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.explanation import Explanation
 from tricheck.diagnosis.relations.fit import Fit, fit
-from tricheck.diagnosis.relations.readings import readings_of
+from tricheck.diagnosis.relations.readings import Readings, readings_of
 from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.parameters import FloatArray
 from tricheck.vocabulary import Cause
@@ -70,6 +70,7 @@ def _one_term(block: Block, around: Surroundings, found: Fit, symbol: str) -> It
         found.tolerance,
         free=1,
         evidence={"alpha": 1.0, "beta": beta, "readings": readings},
+        bare=not readings,
     )
     if readings:
         yield replace(explanation, cost=math.log10(len(mistakes)), free=0)
@@ -84,7 +85,7 @@ _ADDED = "doubled, not in the loss for this parameter, "
 def _mistakes(around: Surroundings, symbol: str) -> Iterator[tuple[float, str]]:
     """What β can be, and which mistake that is."""
     batches = sorted(around.batches - {1, 2})
-    for slope, name in _slopes(around):
+    for slope, name in slopes(around):
         of = f" (of slope {name} {symbol})"
         yield -slope, "missing" + of
         yield -slope / 2.0, "halved" + of
@@ -95,7 +96,7 @@ def _mistakes(around: Surroundings, symbol: str) -> Iterator[tuple[float, str]]:
             yield slope * (n - 1.0), f"{n} times too strong" + of
 
 
-def _slopes(around: Surroundings) -> Iterator[tuple[float, str]]:
+def slopes(around: Surroundings) -> Iterator[tuple[float, str]]:
     """What the weight decay's slope can be over W: λ, 2λ, λ/N, 2λ/N for every named number."""
     for name, number in around.numbers.items():
         if number and math.isfinite(number):
@@ -121,17 +122,17 @@ def _two_terms(
     factors = readings_of(abs(alpha), error, around)
     known = abs(alpha + 1.0) <= error or abs(alpha) <= error or bool(factors.found)
     decays, named = _beside(found, around, symbol)
-    data, first = f"taken {alpha:.6g} times", ""
+    first = ""
     if abs(alpha) <= error:
-        alpha, data = 0.0, "missing"
+        alpha = 0.0
     else:
         first = f"{alpha:.6g} times the right gradient {'plus' if beta > 0 else 'minus'} "
-    # A right weight decay beside a data term with a factor: that factor is the mistake.
+    # One mistake is likelier than two: where the weight decay may be right, it is.
     right = alpha != 0.0 and decays[0].startswith("right")
-    by_data = right and _shared(block, around, alpha, error)
-    of_data = Cause.SIGN if abs(alpha + 1.0) <= error else Cause.SCALE
+    by_data = right and (known or named or _shared(block, around, alpha, error))
+    data = _data_term(alpha, error, factors)
     explanation = Explanation(
-        of_data if by_data else Cause.REGULARIZER,
+        _cause_in_data(alpha, error) if by_data else Cause.REGULARIZER,
         f"{alpha:.6g} r {beta:+.6g} {symbol}",
         f"Backprop is {first}{abs(beta) if first else beta:.6g} times {_SAID[symbol]}",
         f", consistent with the data term {data}, the weight decay {_listed(decays)}",
@@ -152,6 +153,21 @@ def _two_terms(
     yield explanation
 
 
+def _data_term(alpha: float, error: float, factors: Readings) -> str:
+    """What became of the data term."""
+    if alpha == 0.0:
+        return "missing"
+    if abs(alpha + 1.0) <= error:
+        return "of the wrong sign"
+    if not factors.found:
+        return f"times {alpha:.6g}"
+    return f"times {'minus ' if alpha < 0.0 else ''}{_listed(factors.texts)}"
+
+
+def _cause_in_data(alpha: float, error: float) -> Cause:
+    return Cause.SIGN if abs(alpha + 1.0) <= error else Cause.SCALE
+
+
 def _shared(block: Block, around: Surroundings, alpha: float, error: float) -> bool:
     """Whether another parameter has the same factor."""
     others = (factor for name, factor in around.factors.items() if name != block.name)
@@ -162,13 +178,13 @@ def _beside(found: Fit, around: Surroundings, symbol: str) -> tuple[list[str], b
     """What the weight decay can be, right or missing, and whether its slope then has a name."""
     alpha, beta = map(float, found.coefficients)
     error = float(np.sum(found.errors)) * (1.0 + abs(beta / (1.0 - alpha)))
-    slopes = [("right", beta / (1.0 - alpha), 1.0 - alpha)]
+    ways = [("right", beta / (1.0 - alpha), 1.0 - alpha)]
     if abs(alpha) > found.errors[0]:
-        slopes.append(("missing", -beta / alpha, alpha))
+        ways.append(("missing", -beta / alpha, alpha))
     named, unnamed = [], []
-    for how, slope, divisor in slopes:
+    for how, slope, divisor in ways:
         allowed = error / abs(divisor)
-        names = [name for number, name in _slopes(around) if abs(number - slope) <= allowed]
+        names = [name for number, name in slopes(around) if abs(number - slope) <= allowed]
         named += [f"{how} (of slope {name} {symbol})" for name in names]
         unnamed += [f"{how} (of slope {slope:.6g} {symbol})"] if slope > 0.0 else []
     return named or unnamed or ["wrong too"], bool(named)

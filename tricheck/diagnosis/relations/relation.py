@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tricheck.diagnosis.relations.block import Block
+from tricheck.diagnosis.relations.data_term import rearranged_data
 from tricheck.diagnosis.relations.explanation import Explanation, credible
 from tricheck.diagnosis.relations.pattern import clipped, partial
 from tricheck.diagnosis.relations.rearranged import any_order, rearranged
@@ -55,5 +56,6 @@ def _whole(block: Block, around: Surroundings) -> Iterator[Explanation]:
     yield from totals(block)
     yield from rearranged(block, around)
     yield from regularizer(block, around)
+    yield from rearranged_data(block, around)
     yield from clipped(block, around)
     yield from by_slice(block, around)

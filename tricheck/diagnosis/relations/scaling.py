@@ -32,6 +32,10 @@ def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
     if abs(fitted.value + 1.0) <= fitted.error:
         yield _sign(block)
         return
+    company = _company(block, around, fitted)
+    shared = min([fitted, *company[:1]], key=lambda factor: factor.error)
+    if holds(block, shared):  # one factor of several parameters is one number
+        fitted = shared
     sign = math.copysign(1.0, fitted.value)
     readings = readings_of(abs(fitted.value), fitted.error, around)
     readings = readings.that(lambda value: holds(block, Factor(sign * value, 0.0)))
@@ -48,8 +52,8 @@ def scaling(block: Block, around: Surroundings) -> Iterator[Explanation]:
         yield replace(base, free=0, cost=_ROUND_NORMS)
     for reading in readings.found[:1]:
         yield _times(block, base, Factor(sign * reading.value, 0.0), readings.cost)
-    if (shared := _company(block, around, fitted)) is not None:
-        yield _times(block, base, shared, math.log10(1 + len(around.blocks)))
+    if company:
+        yield _times(block, base, company[0], math.log10(1 + len(around.blocks)))
     yield base
 
 
@@ -154,10 +158,13 @@ def _shares(other: Block, around: Surroundings, fitted: Factor) -> bool:
     return theirs is not None and abs(theirs.value - fitted.value) <= theirs.error + fitted.error
 
 
-def _company(block: Block, around: Surroundings, fitted: Factor) -> Factor | None:
-    """Another block's factor, if this one can have the same: no coincidence even of one entry."""
-    shared = [o.name for o in _others(block, around) if _shares(o, around, fitted)]
-    return min((around.factors[name] for name in shared), key=lambda f: f.error, default=None)
+def _company(block: Block, around: Surroundings, fitted: Factor) -> list[Factor]:
+    """Other blocks' factors, the surest first, if this one can have the same.
+
+    That is no coincidence even of one entry.
+    """
+    others = (o.name for o in _others(block, around) if _shares(o, around, fitted))
+    return sorted((around.factors[name] for name in others), key=lambda factor: factor.error)
 
 
 def _others(block: Block, around: Surroundings) -> list[Block]:
