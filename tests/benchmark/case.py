@@ -12,6 +12,7 @@ import numpy as np
 from tests.benchmark import family, results, setting
 from tests.benchmark.expectation import (
     CLEAR,
+    OF_NOBODY,
     Blocks,
     Expectation,
     Guilty,
@@ -349,7 +350,7 @@ def _of_wrong(
     differences = _differences(around, problem, measured.truth, seen) if blind else 0.0
     verdicts = of_wrong(guilty, seen, differences, around.kind == "random-noise")
     if mistake and mistake.rounds:
-        verdicts |= {Verdict.AGREE}  # who computes in few digits is right to few digits
+        verdicts |= OF_NOBODY  # who computes in few digits is right to few digits
     if _blurred(around, problem, measured.truth):
         verdicts |= {Verdict.NONDIFFERENTIABLE, Verdict.INCONCLUSIVE}
     # One wrong number fits every reading of a factor, a term or an entry.

@@ -29,9 +29,10 @@ class Operator:
     causes: str
 
 
+# The factor of a square is the square's derivative: both names are right.
 _CODE = [
-    Operator("square-factor-forgotten", Row.SQUARE, "scale"),
-    Operator("square-factor-doubled", Row.SQUARE, "scale"),
+    Operator("square-factor-forgotten", Row.SQUARE, "scale activation-derivative"),
+    Operator("square-factor-doubled", Row.SQUARE, "scale activation-derivative"),
     Operator("batch-sum-for-mean", Row.BATCH_MEAN, "scale"),
     Operator("batch-mean-for-sum", Row.BATCH_MEAN, "scale"),
     Operator("output-mean", Row.OUTPUT_MEAN, "scale"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tricheck.comparison import BoolArray
-from tricheck.facts import Evidence
+from tricheck.facts import Evidence, cancelled
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.verdict import Facts
 
@@ -18,7 +18,7 @@ def limits(evidence: Evidence, facts: Facts[BoolArray]) -> FloatArray:
     against = evidence.reference if evidence.reference is not None else evidence.difference
     bounds = evidence.backprop.bounds + against.bounds
     bounds = np.maximum(bounds, evidence.rtol * evidence.largest)
-    return np.where(facts.vanished, np.inf, bounds)
+    return np.where(facts.vanished | cancelled(evidence), np.inf, bounds)
 
 
 def of_entry(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
