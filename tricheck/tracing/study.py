@@ -19,6 +19,7 @@ from tricheck.tracing.traced import is_traced
 
 Edits = Mapping[Step, Edit]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.multiply, np.vdot)
 _NONE: Edits = MappingProxyType({})
 
 
@@ -127,6 +128,21 @@ class Study:
             for out in step.outs:
                 seen[out] = seen.get(out, frozenset()).union(*reach[step])
         return reach
+
+    @cached_property
+    def joining(self) -> dict[Step, frozenset[str]]:
+        """For every step, the parameters in products that what it makes ends up in."""
+        later: dict[Storage, frozenset[str]] = {}
+        joining = {}
+        for step in reversed(self.steps):
+            found = joining[step] = frozenset[str]().union(
+                *(later.get(out, frozenset()) for out in step.outs)
+            )
+            if step.note is not None and step.note.function in PRODUCTS:
+                found |= self.through(step)
+            for place in step.places:
+                later[place.storage] = later.get(place.storage, frozenset()) | found
+        return joining
 
 
 def _sum(first: Any, second: Any) -> Any:

@@ -63,6 +63,6 @@ def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mis
         yield from reductions.unreduced(study, site)
         yield from reductions.spread(study, site)
     for site in some:
-        yield from paths.factor_left_out(study, site)
-        yield from products.wrong_factor(study, site, whole)
+        yield from paths.factor_left_out(study, site, around)
+        yield from products.wrong_factor(study, site, whole, around)
         yield from paths.dropped(study, site)

@@ -148,7 +148,7 @@ def _readings(explained: Explained) -> list[str]:
 
 def _meaning(mistake: Mistake, around: Surroundings) -> str:
     """What the factor of a mistake can be, if it has one."""
-    if mistake.factor is None or mistake.factor == 0.0:
+    if mistake.factor is None or mistake.factor == 0.0 or abs(abs(mistake.factor) - 1.0) < _FACTOR:
         return ""
     readings = readings_of(abs(mistake.factor), _FACTOR * abs(mistake.factor), around)
     told = [reading.text for reading in readings.found if reading.text != f"{mistake.factor:g}"]

@@ -45,7 +45,7 @@ def _multiplied(what: str) -> Callable[[float], str]:
     return lambda times: f"{what} is multiplied by {1.0 + times:.6g}"
 
 
-def factor_left_out(study: Study, site: Site) -> list[Mistake]:
+def factor_left_out(study: Study, site: Site, around: Around) -> list[Mistake]:
     """The other factor of a product, or the derivative of a function, is left out on the way."""
     if site.function in _LINEAR:
         return []
@@ -61,7 +61,7 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
         what = "the derivative" if of_one else f"the factor of {operand} in"
         found.append(
             Mistake(
-                Cause.ACTIVATION_DERIVATIVE if of_one else Cause.UPSTREAM,
+                Cause.ACTIVATION_DERIVATIVE if of_one else around.cause(site),
                 "factor-left-out",
                 f"{what} {'of ' * of_one}{site.words} is left out (1 in its place)",
                 "multiply what comes back by it",

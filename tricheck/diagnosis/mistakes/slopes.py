@@ -12,11 +12,13 @@ import numpy as np
 from tricheck.diagnosis.mistakes.activations import (
     Activation,
     activations,
+    halves_of,
+    is_followed,
     is_recognised,
     slope_of,
 )
 from tricheck.diagnosis.mistakes.at_hand import at_hand
-from tricheck.diagnosis.mistakes.functions import pieces, recognised, wrong_slopes
+from tricheck.diagnosis.mistakes.functions import Wrong, pieces, recognised, wrong_slopes
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.sites import (
     Site,
@@ -29,7 +31,7 @@ from tricheck.errors import TraceError
 from tricheck.location import Spot
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study, back
-from tricheck.tracing.tape import Edit, Parts, Place, Step, recording
+from tricheck.tracing.tape import Edit, Parts, Place, recording
 from tricheck.tracing.traced import Traced, is_traced, plain, record
 from tricheck.vocabulary import Cause
 
@@ -112,26 +114,24 @@ def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
 
 def _of_group(study: Study, group: _Group) -> Iterator[Mistake]:
     members = group.members
-    offered = [list(_slopes(study, activation)) for activation in members]
+    offered = [_slopes(study, activation) for activation in members]
     straight = all(activation.straight for activation in members)
     what = "the factor" if straight else "the derivative"
-    for kind, words in dict.fromkeys((kind, words) for one in offered for kind, words, _ in one):
-        edits: dict[Step, Edit] = {}
-        for activation, one in zip(members, offered, strict=True):
-            for other_kind, other_words, wrong in one:
-                if (other_kind, other_words) == (kind, words):
-                    edits[activation.last] = _through(activation.place, wrong)
+    what = f"{what} of {group.words}{_argument(study, members[0])} is"
+    for key in dict.fromkeys(key for one in offered for key in one):
+        wrong = {a: one[key] for a, one in zip(members, offered, strict=True) if key in one}
+        kind, words = key
         yield Mistake(
             Cause.UPSTREAM if straight else Cause.ACTIVATION_DERIVATIVE,
             f"factor-{kind}" if straight else f"derivative-{kind}",
-            f"{what} of {group.words}{_argument(study, members[0])} is {words}",
+            f"{what} {words}",
             "",
             group.spot,
-            edits,
+            _member(wrong, 1.0),
             study.through(*(activation.steps[0] for activation in members)),
             replaces={activation.last: activation.steps for activation in members},
-            scaled=_constant(what, group) if kind == "left-out" else None,
-            start={activation.last: _nothing for activation in members},
+            scaled=_family(what, wrong),
+            start=_member(wrong, 0.0),
         )
 
 
@@ -205,16 +205,18 @@ def _at_value(_: Study, activation: Activation, value: FloatArray) -> FloatArray
     return by_value(value) if by_value is not None else None
 
 
-def _constant(what: str, group: _Group) -> Callable[[float], tuple[str, Edits]]:
-    def member(number: float) -> tuple[str, Edits]:
-        edits = {a.last: _through(a.place, np.asarray(number)) for a in group.members}
-        return f"{what} of {group.words} is {number:.6g} throughout", edits
+def _family(
+    what: str, wrong: dict[Activation, Wrong]
+) -> Callable[[float], tuple[str, Edits]] | None:
+    number_in_words = next(iter(wrong.values())).number
+    if number_in_words is None:
+        return None
+    return lambda number: (f"{what} {number_in_words(number)}", _member(wrong, number))
 
-    return member
 
-
-def _nothing(*_: Any) -> Parts:
-    return []
+def _member(wrong: dict[Activation, Wrong], number: float) -> Edits:
+    """Back by the slopes with a number."""
+    return {a.last: _through(a.place, slope.member(number)) for a, slope in wrong.items()}
 
 
 def _argument(study: Study, activation: Activation) -> str:
@@ -226,12 +228,18 @@ def _argument(study: Study, activation: Activation) -> str:
     return f" in {site.operand(positions(activation.steps[0])[0])}"
 
 
-def _slopes(study: Study, activation: Activation) -> Iterator[tuple[str, str, FloatArray]]:
-    slope = slope_of(study, activation)
+def _slopes(study: Study, activation: Activation) -> dict[tuple[str, str], Wrong]:
+    """Wrong slopes by their names and words."""
+    z, a, slope = activation.argument, activation.value, slope_of(study, activation)
+    activates = is_recognised(study, activation) and not is_followed(activation)
     with np.errstate(all="ignore"):
-        for kind, words, wrong in wrong_slopes(activation.argument, activation.value, slope):
-            if np.all(np.isfinite(wrong)) and not np.array_equal(wrong, slope):
-                yield kind, words, wrong
+        return {
+            (wrong.kind, wrong.words): wrong
+            for wrong in wrong_slopes(
+                z, a, slope, halves_of(study, activation), activates=activates
+            )
+            if np.all(np.isfinite(wrong.slope)) and not np.array_equal(wrong.slope, slope)
+        }
 
 
 def _through(place: Place, slope: FloatArray) -> Edit:
