@@ -168,6 +168,8 @@ def study(
     flat: FloatArray,
     arguments: Arguments | None = None,
     most: int | None = None,
+    *,
+    lenient: bool = False,
 ) -> Study | None:
     """A kept run of the model's loss at a point; None where it cannot be traced.
 
@@ -179,6 +181,8 @@ def study(
         Other arguments than the model's own.
     most : int, optional
         Steps after which the run is given up.
+    lenient : bool
+        Take what leaves the trace for a constant: only for who compares the gradient with others.
     """
     # the rules are imported with the first trace, to keep `import tricheck` light
     from tricheck.tracing.reverse import run
@@ -191,7 +195,7 @@ def study(
     calls.counts["reference"] += 1
     parameters = calls.parameters
     try:
-        with recording(studied=True, most=most) as tape:
+        with recording(studied=True, most=most, lenient=lenient) as tape:
             taken = calls.arguments() if arguments is None else arguments
             end, roots = run(tape, calls.model.loss, parameters, flat, taken, loss_of)
             if not (is_traced(end) and end.active):

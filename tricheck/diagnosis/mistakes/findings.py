@@ -30,7 +30,7 @@ def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
     if evidence.point.spread or evidence.point.stateful:
         return None
     with np.errstate(all="ignore"):
-        kept = study(calls, evidence.parameters.values)
+        kept = study(calls, evidence.parameters.values, lenient=True)
     if kept is None:
         return None
     best = evidence.reference or evidence.difference
