@@ -136,12 +136,15 @@ def _finding(
 
 
 def _readings(explained: Explained) -> list[str]:
-    """The mistake's words, and those of others at other places that would look the same."""
-    seen = {explained.mistake.spot}
+    """The mistake's words, and those of others that would look the same.
+
+    They are at other places, or of another kind.
+    """
+    seen = {(explained.mistake.spot, explained.mistake.cause)}
     words = [explained.mistake.words]
     for other in explained.also:
-        if other.spot not in seen:
-            seen.add(other.spot)
+        if (other.spot, other.cause) not in seen:
+            seen.add((other.spot, other.cause))
             words.append(other.words)
     return words
 

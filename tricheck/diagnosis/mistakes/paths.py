@@ -107,27 +107,48 @@ def _quotient(study: Study, site: Site) -> Mistake:
 
 
 def dropped(study: Study, site: Site) -> list[Mistake]:
-    """What comes back to an operation's result is dropped: ones in its place."""
+    """What comes back to an operation's result is dropped (ones in its place), or in part."""
     steps = [step for step in site.steps if np.ndim(step.value)]
     if not steps:
         return []
+    what = f"the gradient that comes back to {site.words}"
+    found = [
+        ("upstream-dropped", "is dropped (1 in its place)", "multiply by the upstream gradient",
+         _ones),
+        ("upstream-unsigned", "is taken without its sign", "multiply by it as it is", _unsigned),
+        ("last-left-out", "is left out in the last row", "go back through all of its rows",
+         _without_last),
+    ]  # fmt: skip
     return [
         Mistake(
             Cause.UPSTREAM,
-            "upstream-dropped",
-            f"the gradient that comes back to {site.words} is dropped (1 in its place)",
-            "multiply by the upstream gradient",
+            kind,
+            f"{what} {words}",
+            advice,
             site.spot,
-            {step: after(_ones) for step in steps},
+            {step: after(change) for step in steps},
             study.through(*steps),
         )
+        for kind, words, advice, change in found
     ]
 
 
-def _ones(gradient: Any) -> Any:
-    if isinstance(gradient, list):
-        return [np.ones_like(part) for part in gradient]
-    return np.ones_like(gradient)
+def _each(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A change of a gradient, or of each of several."""
+    return lambda gradient: (
+        [change(part) for part in gradient] if isinstance(gradient, list) else change(gradient)
+    )
+
+
+_ones = _each(np.ones_like)
+_unsigned = _each(np.abs)
+
+
+@_each
+def _without_last(gradient: Any) -> Any:
+    kept = np.array(gradient)
+    kept[-1:] = 0.0
+    return kept
 
 
 def _keeps_shape(step: Step, number: int) -> bool:
