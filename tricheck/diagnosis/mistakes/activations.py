@@ -81,11 +81,23 @@ def inside(study: Study) -> frozenset[Step]:
 
 
 def _own(activation: Activation) -> Iterator[Step]:
-    """Its steps without data, as masks, and without factors that follow it, as to keep a mean."""
-    steps = activation.steps
-    while is_followed(Activation(activation.place, steps)):
-        steps = steps[:-1]
+    """Its steps without data, as labels, and without factors that follow it, as to keep a mean."""
+    steps = activation.steps[: len(activation.steps) - len(_following(activation))]
     return (step for step in steps if not (_straight(step) and _with_data(step)))
+
+
+def _following(activation: Activation) -> tuple[Step, ...]:
+    """The factors and terms that it ends in, where they are not part of a function with a name."""
+    steps = activation.steps
+    while _ends_straight(Activation(activation.place, steps)):
+        steps = steps[:-1]
+    return activation.steps[len(steps) :]
+
+
+def _ends_straight(activation: Activation) -> bool:
+    if not _straight(activation.last) or len(activation.last.places) > 1:
+        return False
+    return recognised(activation.argument, activation.value) is None
 
 
 def _with_data(step: Step) -> bool:
@@ -103,12 +115,9 @@ def is_recognised(study: Study, activation: Activation) -> bool:
     return halves_of(study, activation) is not None or _between_layers(study, activation)
 
 
-def is_followed(activation: Activation) -> bool:
-    """Whether it ends in a factor or a term that is not part of a function that has a name."""
-    last = activation.last
-    if not _straight(last) or len(last.places) > 1:
-        return False
-    return recognised(activation.argument, activation.value) is None
+def is_masked(activation: Activation) -> bool:
+    """Whether it ends in a factor or a term that is data, as a mask."""
+    return any(_with_data(step) for step in _following(activation))
 
 
 def slope_of(study: Study, activation: Activation) -> FloatArray:
@@ -149,7 +158,7 @@ def _of_choice(study: Study, activation: Activation, choice: Step) -> Halves:
 
 def _between_layers(study: Study, activation: Activation) -> bool:
     """Whether it is curved, and other parameters multiply what becomes of it at once."""
-    if is_followed(activation) or not any(is_curved(step) for step in activation.steps):
+    if not any(is_curved(step) for step in activation.steps) or is_masked(activation):
         return False
     return bool(study.joining[activation.last] - study.through(activation.last))
 

@@ -13,7 +13,7 @@ from tricheck.diagnosis.mistakes.activations import (
     Activation,
     activations,
     halves_of,
-    is_followed,
+    is_masked,
     is_recognised,
     slope_of,
 )
@@ -40,14 +40,14 @@ def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
     """Wrong derivatives of elementwise functions: of known activations, and of any other."""
     known: list[Mistake] = []
     other: list[Mistake] = []
-    for group in _groups(study):
+    for group in groups(study):
         is_known = all(is_recognised(study, activation) for activation in group.members)
         (known if is_known else other).extend(_of_group(study, group))
     return known, other
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Activations of one operation in the code.
 
     Attributes
@@ -77,7 +77,7 @@ class _Group:
         return self.spots[-1].name if self.spots else ""
 
 
-def _groups(study: Study) -> list[_Group]:
+def groups(study: Study) -> list[Group]:
     """Those of each way down to an operation, of all the ways together, and of inner turns."""
     ways = list(_by_way(study))
     lasts = [tuple(activation.last for activation in way.members) for way in ways]
@@ -91,7 +91,7 @@ def _groups(study: Study) -> list[_Group]:
     return ways + turns
 
 
-def _by_way(study: Study) -> Iterator[_Group]:
+def _by_way(study: Study) -> Iterator[Group]:
     groups: dict[Any, list[Activation]] = {}
     for activation in activations(study):
         first, last = study.spots(activation.steps[0]), study.spots(activation.last)
@@ -102,22 +102,22 @@ def _by_way(study: Study) -> Iterator[_Group]:
     ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
     for (first, last, count), members in groups.items():
         shared = ways[first[-1:], last[-1:], count] > 1
-        yield _Group(members, _caller(last) if shared else last[-1:])
+        yield Group(members, _caller(last) if shared else last[-1:])
     for (first, last, count), members in inner.items():
         if ways[first, last, count] > 1:
-            yield _Group(members, last)
+            yield Group(members, last)
 
 
 def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
     return spots[-2:-1] or spots[-1:]
 
 
-def _of_group(study: Study, group: _Group) -> Iterator[Mistake]:
+def _of_group(study: Study, group: Group) -> Iterator[Mistake]:
     members = group.members
     offered = [_slopes(study, activation) for activation in members]
     straight = all(activation.straight for activation in members)
     what = "the factor" if straight else "the derivative"
-    what = f"{what} of {group.words}{_argument(study, members[0])} is"
+    what = f"{what} of {group.words}{argument_of(study, members[0])} is"
     for key in dict.fromkeys(key for one in offered for key in one):
         wrong = {a: one[key] for a, one in zip(members, offered, strict=True) if key in one}
         kind, words = key
@@ -137,7 +137,7 @@ def _of_group(study: Study, group: _Group) -> Iterator[Mistake]:
 
 def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
     """The derivative of an activation, taken at another array that the code has at hand."""
-    for group in _groups(study):
+    for group in groups(study):
         members = group.members
         if not all(is_recognised(study, activation) for activation in members):
             continue
@@ -147,11 +147,11 @@ def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
                 yield Mistake(
                     Cause.ACTIVATION_DERIVATIVE,
                     "derivative-elsewhere",
-                    f"the derivative of {group.words}{_argument(study, members[0])} is taken at "
+                    f"the derivative of {group.words}{argument_of(study, members[0])} is taken at "
                     f"{words}{as_what}",
                     "",
                     group.spot,
-                    {a.last: _through(a.place, w) for a, w in zip(members, slopes, strict=True)},
+                    {a.last: by_slope(a.place, w) for a, w in zip(members, slopes, strict=True)},
                     study.through(*(a.steps[0] for a in members)),
                     replaces={activation.last: activation.steps for activation in members},
                 )
@@ -216,10 +216,10 @@ def _family(
 
 def _member(wrong: dict[Activation, Wrong], number: float) -> Edits:
     """Back by the slopes with a number."""
-    return {a.last: _through(a.place, slope.member(number)) for a, slope in wrong.items()}
+    return {a.last: by_slope(a.place, slope.member(number)) for a, slope in wrong.items()}
 
 
-def _argument(study: Study, activation: Activation) -> str:
+def argument_of(study: Study, activation: Activation) -> str:
     """In what the derivative is, where the function takes more than one line."""
     first, last = study.spots(activation.steps[0]), study.spots(activation.last)
     if not first or not last or (first[:-1], first[-1].line) == (last[:-1], last[-1].line):
@@ -231,7 +231,7 @@ def _argument(study: Study, activation: Activation) -> str:
 def _slopes(study: Study, activation: Activation) -> dict[tuple[str, str], Wrong]:
     """Wrong slopes by their names and words."""
     z, a, slope = activation.argument, activation.value, slope_of(study, activation)
-    activates = is_recognised(study, activation) and not is_followed(activation)
+    activates = is_recognised(study, activation) and not is_masked(activation)
     with np.errstate(all="ignore"):
         return {
             (wrong.kind, wrong.words): wrong
@@ -242,7 +242,7 @@ def _slopes(study: Study, activation: Activation) -> dict[tuple[str, str], Wrong
         }
 
 
-def _through(place: Place, slope: FloatArray) -> Edit:
+def by_slope(place: Place, slope: FloatArray) -> Edit:
     """Back to the argument at once, by another slope."""
 
     def edit(gradient: Any, *_: Any) -> Parts:
