@@ -229,16 +229,16 @@ def argument_of(study: Study, activation: Activation) -> str:
 
 
 def _slopes(study: Study, activation: Activation) -> dict[tuple[str, str], Wrong]:
-    """Wrong slopes by their names and words."""
+    """Wrong slopes by their names and words; one of a family may happen to be right."""
     z, a, slope = activation.argument, activation.value, slope_of(study, activation)
+    halves = halves_of(study, activation)
     activates = is_recognised(study, activation) and not is_masked(activation)
     with np.errstate(all="ignore"):
         return {
             (wrong.kind, wrong.words): wrong
-            for wrong in wrong_slopes(
-                z, a, slope, halves_of(study, activation), activates=activates
-            )
-            if np.all(np.isfinite(wrong.slope)) and not np.array_equal(wrong.slope, slope)
+            for wrong in wrong_slopes(z, a, slope, halves, activates=activates)
+            if np.all(np.isfinite(wrong.slope))
+            and (wrong.number is not None or not np.array_equal(wrong.slope, slope))
         }
 
 

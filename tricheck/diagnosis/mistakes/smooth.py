@@ -18,9 +18,9 @@ from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study
 from tricheck.vocabulary import Cause, Finding
 
-_FEWEST, _MOST = 3, 12  # coefficients
-_ENTRIES = 3  # for each coefficient
-_LEFT = 0.01  # of the error of a block
+_FEWEST, _MOST = 3, 16  # coefficients
+_ENTRIES = 3  # and values of the argument for each coefficient
+_LEFT = 0.03  # of the error of a block
 
 
 def smoothly_wrong(
@@ -56,7 +56,10 @@ def smoothly_wrong(
 def _left(study: Study, group: Group, blocks: Mapping[str, Block]) -> dict[str, float] | None:
     """What the best polynomial leaves of each block's error; None where that would say nothing."""
     errors = {name: _entries(block.error, block) for name, block in blocks.items()}
-    count = min(_MOST, sum(error.size for error in errors.values()) // _ENTRIES)
+    # A curve through as many points as it has coefficients fits whatever came back there.
+    points = len(np.unique(np.concatenate([m.argument.reshape(-1) for m in group.members])))
+    entries = min(points, sum(error.size for error in errors.values()))
+    count = min(_MOST, entries // _ENTRIES)
     sizes = {name: float(np.linalg.norm(error)) for name, error in errors.items()}
     if count < _FEWEST or not all(0.0 < size < math.inf for size in sizes.values()):
         return None
