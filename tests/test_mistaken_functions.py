@@ -207,3 +207,18 @@ def test_residuals_without_their_sign_or_their_last_are_named(change: Any, words
     [finding] = tricheck.check(loss, gradient, np.ones(7)).findings
     assert finding.cause == "upstream"
     assert words in finding.message
+
+
+def test_an_array_filled_entry_by_entry_is_gone_back_through() -> None:
+    def loss(w: Any) -> Any:
+        out = np.zeros(len(X))
+        for n, x in enumerate(X):
+            out[n] = np.tanh(x @ w)
+        return np.sum(out**2)
+
+    def gradient(w: Any) -> Any:
+        return (1 - np.tanh(X @ w) ** 2) @ X
+
+    [finding] = tricheck.check(loss, gradient, np.full(7, 0.3)).findings
+    assert finding.cause == "upstream"
+    assert "is dropped (1 in its place)" in finding.message

@@ -147,7 +147,8 @@ _unsigned = _each(np.abs)
 @_each
 def _without_last(gradient: Any) -> Any:
     kept = np.array(gradient)
-    kept[-1:] = 0.0
+    if kept.ndim:  # what is written to one entry of an array has no rows
+        kept[-1:] = 0.0
     return kept
 
 
