@@ -131,7 +131,9 @@ def halves_of(study: Study, activation: Activation) -> Halves | None:
     if straight is not None:
         return straight
     choices = [step for step in activation.steps if _chooses(step)]
-    return _of_choice(study, activation, choices[0]) if len(choices) == 1 else None
+    if len(choices) != 1 or is_masked(activation):
+        return None
+    return _of_choice(study, activation, choices[0])
 
 
 def _of_choice(study: Study, activation: Activation, choice: Step) -> Halves:

@@ -37,17 +37,18 @@ def catalogue(
     """
     every = sites(study)
     whole = [site for site in every if not site.turn]
-    known, other = slopes.mistakes(study)
-    yield from known
+    activations, functions, arithmetic = slopes.mistakes(study)
+    yield from activations
     yield from links.mistakes(study, [site for site in every if not site.alone])
     yield from values.held_constant(study, whole)
     around = Around.of(study)
     yield from _of_paths(study, whole, around)
-    yield from other
+    yield from functions
     yield from _of_factors(study, whole, whole, around)
     yield from values.constant(study, whole)
     yield from iterations.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
+    yield from arithmetic
     if gradients is not None:
         for site in every:
             yield from products.updated(study, site, gradients)

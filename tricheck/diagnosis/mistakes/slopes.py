@@ -13,6 +13,7 @@ from tricheck.diagnosis.mistakes.activations import (
     Activation,
     activations,
     halves_of,
+    is_curved,
     is_masked,
     is_recognised,
     slope_of,
@@ -36,14 +37,18 @@ from tricheck.tracing.traced import Traced, is_traced, plain, record
 from tricheck.vocabulary import Cause
 
 
-def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
-    """Wrong derivatives of elementwise functions: of known activations, and of any other."""
-    known: list[Mistake] = []
-    other: list[Mistake] = []
+def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake], list[Mistake]]:
+    """Wrong derivatives of elementwise functions: of activations, other functions, arithmetic."""
+    found: tuple[list[Mistake], list[Mistake], list[Mistake]] = ([], [], [])
     for group in groups(study):
-        is_known = all(is_recognised(study, activation) for activation in group.members)
-        (known if is_known else other).extend(_of_group(study, group))
-    return known, other
+        found[_rank(study, group)].extend(_of_group(study, group))
+    return found
+
+
+def _rank(study: Study, group: Group) -> int:
+    if all(is_recognised(study, activation) for activation in group.members):
+        return 0
+    return 1 if all(is_curved(a.last) and len(a.steps) == 1 for a in group.members) else 2
 
 
 @dataclass(frozen=True)
