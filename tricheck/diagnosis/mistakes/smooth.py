@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.activations import is_recognised, slope_of
+from tricheck.diagnosis.mistakes.activations import Activation, is_recognised, slope_of
 from tricheck.diagnosis.mistakes.slopes import Group, argument_of, by_slope, groups
 from tricheck.diagnosis.relations.block import Block
 from tricheck.parameters import FloatArray
@@ -43,7 +43,7 @@ def smoothly_wrong(
         names = study.through(*(member.steps[0] for member in group.members)) & set(wrong)
         if not names or not names <= set(unexplained) - found.keys():
             continue
-        if not all(is_recognised(study, member) for member in group.members) or _flat(group):
+        if not all(_may_be_wrong(study, member) for member in group.members) or _flat(group):
             continue
         left = _left(study, group, {name: by_name[name] for name in names})
         if left is not None and max(left.values()) <= _LEFT:
@@ -51,6 +51,11 @@ def smoothly_wrong(
                 name: _finding(study, group, by_name[name], share) for name, share in left.items()
             }
     return found
+
+
+def _may_be_wrong(study: Study, activation: Activation) -> bool:
+    """Whether it is an activation of what is computed: a term of its own fits a parameter's too."""
+    return activation.place.storage not in study.roots and is_recognised(study, activation)
 
 
 def _left(study: Study, group: Group, blocks: Mapping[str, Block]) -> dict[str, float] | None:
