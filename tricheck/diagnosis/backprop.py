@@ -14,6 +14,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.diagnosis.fallback import fallback
 from tricheck.diagnosis.mistakes.findings import located, mistaken
+from tricheck.diagnosis.mistakes.smooth import smoothly_wrong
 from tricheck.diagnosis.probes.curl import curl
 from tricheck.diagnosis.probes.memory import (
     UPDATED,
@@ -74,6 +75,9 @@ def diagnose(
         found |= mistaken(kept, blocks.values(), blamed.keys(), open_, around)
     found |= _remembered(evidence, calls, rest())
     found |= _stated([(block, e) for block, e in explained if block.name not in found])
+    if kept is not None and rest():
+        left = [block.name for block in rest()]
+        found |= smoothly_wrong(kept, blocks.values(), blamed.keys(), left)
     found |= _unexplained(evidence, calls, rest(), around, list(found))
     if kept is not None:
         found = located(kept, blocks.values(), found)

@@ -21,6 +21,7 @@ Edits = Mapping[Step, Edit]
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 _MAXIMA = (np.max, np.amax)
 _CANCELLED = 1e-10  # of a gradient: rounding is left of two parts that cancel
+PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.multiply, np.vdot)
 _NONE: Edits = MappingProxyType({})
 
 
@@ -151,6 +152,21 @@ class Study:
                 seen[out] = seen.get(out, frozenset()).union(*reach[step])
         return reach
 
+    @cached_property
+    def joining(self) -> dict[Step, frozenset[str]]:
+        """For every step, the parameters in products that what it makes ends up in."""
+        later: dict[Storage, frozenset[str]] = {}
+        joining = {}
+        for step in reversed(self.steps):
+            found = joining[step] = frozenset[str]().union(
+                *(later.get(out, frozenset()) for out in step.outs)
+            )
+            if step.note is not None and step.note.function in PRODUCTS:
+                found |= self.through(step)
+            for place in step.places:
+                later[place.storage] = later.get(place.storage, frozenset()) | found
+        return joining
+
 
 def _largest(gradient: Any) -> float:
     parts = gradient if isinstance(gradient, list) else [gradient]
@@ -180,6 +196,8 @@ def study(
     flat: FloatArray,
     arguments: Arguments | None = None,
     most: int | None = None,
+    *,
+    lenient: bool = False,
 ) -> Study | None:
     """A kept run of the model's loss at a point; None where it cannot be traced.
 
@@ -191,6 +209,8 @@ def study(
         Other arguments than the model's own.
     most : int, optional
         Steps after which the run is given up.
+    lenient : bool
+        Take what leaves the trace for a constant: only for who compares the gradient with others.
     """
     # the rules are imported with the first trace, to keep `import tricheck` light
     from tricheck.tracing.reverse import run
@@ -203,7 +223,7 @@ def study(
     calls.counts["reference"] += 1
     parameters = calls.parameters
     try:
-        with recording(studied=True, most=most) as tape:
+        with recording(studied=True, most=most, lenient=lenient) as tape:
             taken = calls.arguments() if arguments is None else arguments
             end, roots = run(tape, calls.model.loss, parameters, flat, taken, loss_of)
             if not (is_traced(end) and end.active):

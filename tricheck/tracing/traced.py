@@ -71,12 +71,14 @@ class Traced:
             for index in np.ndindex(self.shape):
                 entries[index] = self[index]
             return entries
+        if self._may_leave:
+            return np.array(self.value, dtype=dtype)
         raise self._cut(
             "a traced array was turned into a plain one, which cuts its path to the parameters"
         )
 
     def __float__(self) -> float:
-        if not self.active or _formats_text(sys._getframe(1)):
+        if self._may_leave or _formats_text(sys._getframe(1)):
             return float(self.value)
         raise self._cut(
             "a traced value was turned into a Python number by compiled code, which cuts its path "
@@ -105,6 +107,12 @@ class Traced:
 
     def __deepcopy__(self, memo: Any) -> Any:
         return self.copy()
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether it may be turned into a plain value: a constant, or one in a lenient run."""
+        tape = self.storage.tape
+        return tape is None or tape.lenient
 
     def _cut(self, reason: str) -> TraceError:
         tape = self.storage.tape
@@ -262,7 +270,7 @@ class Traced:
     def __getattr__(self, name: str) -> Any:
         if name in _METADATA:
             return getattr(self.value, name)
-        if name in _LEAKS and not self.active:
+        if name in _LEAKS and self._may_leave:
             return getattr(self.value, name)
         if name in _LEAKS:
             raise self._cut(f".{name} of a traced array cuts its path to the parameters")

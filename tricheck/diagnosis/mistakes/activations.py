@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.diagnosis.mistakes.functions import pieces, recognised
-from tricheck.diagnosis.mistakes.sites import positions
+from tricheck.diagnosis.mistakes.functions import Halves, recognised, straight_halves
+from tricheck.diagnosis.mistakes.sites import Site, positions
 from tricheck.parameters import FloatArray
-from tricheck.tracing.study import Study
-from tricheck.tracing.tape import Computed, ComputedMany, Place, Step, View
+from tricheck.tracing.study import Study, back
+from tricheck.tracing.tape import Computed, ComputedMany, Parts, Place, Step, View
+from tricheck.tracing.traced import plain
 
 Key = tuple[Any, View]
 
@@ -75,17 +76,48 @@ def inside(study: Study) -> frozenset[Step]:
         step
         for activation in activations(study)
         if is_recognised(study, activation)
-        for step in activation.steps
+        for step in _own(activation)
     )
 
 
+def _own(activation: Activation) -> Iterator[Step]:
+    """Its steps without data, as labels, and without factors that follow it, as to keep a mean."""
+    steps = activation.steps[: len(activation.steps) - len(_following(activation))]
+    return (step for step in steps if not (_straight(step) and _with_data(step)))
+
+
+def _following(activation: Activation) -> tuple[Step, ...]:
+    """The factors and terms that it ends in, where they are not part of a function with a name."""
+    steps = activation.steps
+    while _ends_straight(Activation(activation.place, steps)):
+        steps = steps[:-1]
+    return activation.steps[len(steps) :]
+
+
+def _ends_straight(activation: Activation) -> bool:
+    if not _straight(activation.last) or len(activation.last.places) > 1:
+        return False
+    return recognised(activation.argument, activation.value) is None
+
+
+def _with_data(step: Step) -> bool:
+    """Whether a step takes an array that does not depend on the parameters."""
+    args = step.note.args if step.note is not None else ()
+    active = positions(step)
+    return any(np.size(plain(arg)) > 1 for n, arg in enumerate(args) if n not in active)
+
+
 def is_recognised(study: Study, activation: Activation) -> bool:
-    """Whether it is an activation by its values, or by the way it is made."""
+    """Whether it is an activation by its values, by the way it is made, or by where it stands."""
     known = recognised(activation.argument, activation.value)
     if known is not None:
         return known.activates
-    hinge = pieces(activation.argument, slope_of(study, activation))
-    return hinge is not None or _has_branches(activation)
+    return halves_of(study, activation) is not None or _between_layers(study, activation)
+
+
+def is_masked(activation: Activation) -> bool:
+    """Whether it ends in a factor or a term that is data, as a mask."""
+    return any(_with_data(step) for step in _following(activation))
 
 
 def slope_of(study: Study, activation: Activation) -> FloatArray:
@@ -93,10 +125,44 @@ def slope_of(study: Study, activation: Activation) -> FloatArray:
     return study.slope(list(activation.steps), activation.last.outs[0], activation.place)
 
 
-def _has_branches(activation: Activation) -> bool:
-    """Whether it is curved, and chooses by its argument, as activations of one's own do."""
-    functions = [step.note.function for step in activation.steps if step.note is not None]
-    return np.where in functions or np.maximum in functions
+def halves_of(study: Study, activation: Activation) -> Halves | None:
+    """Its two branches, if it has two: straight ones that meet at 0, or those it chooses from."""
+    straight = straight_halves(activation.argument, slope_of(study, activation))
+    if straight is not None:
+        return straight
+    choices = [step for step in activation.steps if _chooses(step)]
+    if len(choices) != 1 or is_masked(activation):
+        return None
+    return _of_choice(study, activation, choices[0])
+
+
+def _of_choice(study: Study, activation: Activation, choice: Step) -> Halves:
+    """The branches that one step chooses from; one that is a constant has no slope."""
+    ones = np.ones_like(activation.value)
+    parts = choice.parts(ones)
+
+    def through(number: int) -> FloatArray:
+        def edit(came: Any, step: Step, _: Any) -> Parts:
+            return [(step.places[number], came)]
+
+        gradients = back(activation.steps, Place(activation.last.outs[0]), ones, {choice: edit})
+        return np.array(gradients.region(activation.place))
+
+    site = Site((choice,), study.spots(choice))
+    names = [f"where {site.operand(position)} is taken" for position in positions(choice)]
+    slopes = [through(number) for number in range(len(parts))]
+    return Halves(
+        np.asarray(parts[0][1]) != 0.0,
+        (slopes[0], slopes[1] if len(parts) > 1 else np.zeros_like(ones)),
+        (names[0], names[1] if len(parts) > 1 else "elsewhere"),
+    )
+
+
+def _between_layers(study: Study, activation: Activation) -> bool:
+    """Whether it is curved, and other parameters multiply what becomes of it at once."""
+    if not any(is_curved(step) for step in activation.steps) or is_masked(activation):
+        return False
+    return bool(study.joining[activation.last] - study.through(activation.last))
 
 
 def _straight(step: Step) -> bool:
@@ -161,6 +227,12 @@ def _is_handed_on(
     if made_by is None:
         return True
     return any(user not in inside or _line(study, user) != _line(study, step) for user in made_by)
+
+
+def _chooses(step: Step) -> bool:
+    """Whether a step takes each of its entries from one of two."""
+    function = step.note.function if step.note is not None else None
+    return function in (np.where, np.maximum, np.minimum, np.fmax, np.fmin)
 
 
 def is_curved(step: Step) -> bool:

@@ -38,27 +38,31 @@ def catalogue(
     """
     every = sites(study)
     whole = [site for site in every if not site.turn]
-    known, other = slopes.mistakes(study)
-    yield from known
+    activations, functions, arithmetic = slopes.mistakes(study)
+    yield from activations
     yield from links.mistakes(study, [site for site in every if not site.alone])
     yield from values.held_constant(study, whole)
-    yield from _of_sites(study, whole, whole)
+    around = Around.of(study)
+    yield from _of_paths(study, whole, around)
+    yield from functions
+    yield from _of_factors(study, whole, whole, around)
     yield from values.constant(study, whole)
     yield from iterations.mistakes(study, whole)
     yield from loops.mistakes(study, whole)
     yield from slopes.elsewhere(study, whole)
-    yield from other
+    yield from arithmetic
     for site in whole:
         yield from paths.replaced(study, site, whole)
     if gradients is not None:
         for site in every:
             yield from products.updated(study, site, gradients)
     if turns:
-        yield from _of_sites(study, [site for site in every if site.turn], every)
+        single = [site for site in every if site.turn]
+        yield from _of_paths(study, single, around)
+        yield from _of_factors(study, single, every, around)
 
 
-def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mistake]:
-    around = Around.of(study)
+def _of_paths(study: Study, some: list[Site], around: Around) -> Iterator[Mistake]:
     for site in some:
         yield from paths.left_out(study, site, around)
         yield from products.untransposed(study, site)
@@ -67,7 +71,12 @@ def _of_sites(study: Study, some: list[Site], whole: list[Site]) -> Iterator[Mis
         yield from branches.branches(study, site)
         yield from reductions.unreduced(study, site)
         yield from reductions.spread(study, site)
+
+
+def _of_factors(
+    study: Study, some: list[Site], others: list[Site], around: Around
+) -> Iterator[Mistake]:
     for site in some:
-        yield from paths.factor_left_out(study, site)
-        yield from products.wrong_factor(study, site, whole)
+        yield from paths.factor_left_out(study, site, around)
+        yield from products.wrong_factor(study, site, others, around)
         yield from paths.dropped(study, site)

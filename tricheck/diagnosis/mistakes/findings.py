@@ -31,7 +31,7 @@ def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
     if evidence.point.spread or evidence.point.stateful:
         return None
     with np.errstate(all="ignore"):
-        kept = study(calls, evidence.parameters.values)
+        kept = study(calls, evidence.parameters.values, lenient=True)
     if kept is None:
         return None
     best = evidence.reference or evidence.difference
@@ -156,7 +156,7 @@ def _readings(explained: Explained) -> list[str]:
 
 def _meaning(mistake: Mistake, around: Surroundings) -> str:
     """What the factor of a mistake can be, if it has one."""
-    if mistake.factor is None or mistake.factor == 0.0:
+    if mistake.factor is None or mistake.factor == 0.0 or abs(abs(mistake.factor) - 1.0) < _FACTOR:
         return ""
     readings = readings_of(abs(mistake.factor), _FACTOR * abs(mistake.factor), around)
     told = [reading.text for reading in readings.found if reading.text != f"{mistake.factor:g}"]

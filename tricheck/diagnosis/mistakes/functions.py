@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tricheck.parameters import FloatArray
 
@@ -71,6 +72,17 @@ def _gelu_by_tanh(z: FloatArray) -> FloatArray:
     return gelu
 
 
+def _gelu_by_logistic(z: FloatArray) -> FloatArray:
+    gate = _sigmoid(1.702 * z)
+    return gate + 1.702 * z * gate * (1.0 - gate)
+
+
+def _mish_slope(z: FloatArray) -> FloatArray:
+    gate = np.tanh(np.logaddexp(0.0, z))
+    slope: FloatArray = gate + z * (1.0 - gate * gate) * _sigmoid(z)
+    return slope
+
+
 def _step(z: FloatArray) -> FloatArray:
     return (z > 0.0).astype(np.float64)
 
@@ -96,6 +108,9 @@ KNOWN = (
     Known("SiLU", lambda z: z * _sigmoid(z), lambda z: _sigmoid(z) * (1 + z * (1 - _sigmoid(z)))),
     Known("GELU", lambda z: z * _normal(z), lambda z: _normal(z) + z * _bell(z)),
     Known("GELU by tanh", lambda z: 0.5 * z * (1.0 + _inner(z)), _gelu_by_tanh),
+    Known("GELU by the logistic function", lambda z: z * _sigmoid(1.702 * z), _gelu_by_logistic),
+    Known("mish", lambda z: z * np.tanh(np.logaddexp(0.0, z)), _mish_slope),
+    Known("the absolute value", np.abs, np.sign, activates=False),
     Known("SELU", lambda z: _SCALE * np.where(z > 0, z, _DEPTH * np.expm1(z)),
           lambda z: _SCALE * np.where(z > 0, 1.0, _DEPTH * np.exp(z))),
     Known("ELU", lambda z: np.where(z > 0, z, np.expm1(z)), lambda z: np.where(z > 0, 1, np.exp(z)),
@@ -111,34 +126,90 @@ def recognised(z: FloatArray, a: FloatArray) -> Known | None:
         return next(fits, None)
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A slope that people take for the right one.
+
+    Attributes
+    ----------
+    kind : str
+        A short name.
+    words : str
+        A clause, to follow "is".
+    slope : ndarray
+    number : callable or None
+        Of a family, the words of the member with another number than 1.
+    rest : ndarray or None
+        The member whose number is 0; what is not a multiple of the number. None for zero.
+    """
+
+    kind: str
+    words: str
+    slope: FloatArray
+    number: Callable[[float], str] | None = None
+    rest: FloatArray | None = None
+
+    def member(self, number: float) -> FloatArray:
+        """The slope with another number."""
+        if self.rest is None:
+            return number * self.slope
+        return self.rest + number * (self.slope - self.rest)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The slopes of a function of two branches.
+
+    Attributes
+    ----------
+    first : ndarray of bool
+        Where the first branch is taken.
+    slopes : tuple of two ndarray
+        What each branch has for a slope, everywhere.
+    where : tuple of two str
+        Clauses for where each is taken.
+    """
+
+    first: npt.NDArray[np.bool_]
+    slopes: tuple[FloatArray, FloatArray]
+    where: tuple[str, str]
+
+    def changed(self, number: int, slope: FloatArray) -> FloatArray:
+        """The slope of the function, with another in one branch."""
+        one, other = (slope if k == number else own for k, own in enumerate(self.slopes))
+        return np.where(self.first, one, other)
+
+
 def wrong_slopes(
-    z: FloatArray, a: FloatArray, slope: FloatArray
-) -> Iterator[tuple[str, str, FloatArray]]:
-    """Slopes that people take for the right one, each with a short name and a clause.
+    z: FloatArray, a: FloatArray, slope: FloatArray, halves: Halves | None, *, activates: bool
+) -> Iterator[Wrong]:
+    """Slopes that people take for the right one.
 
     Parameters
     ----------
     z, a, slope : ndarray
         Argument, value and right slope.
-
-    Yields
-    ------
-    kind, words : str
-    wrong : ndarray
+    halves : Halves or None
+        The two branches, where it has two.
+    activates : bool
+        Whether it may be one that stands between the layers of networks.
     """
-    yield "left-out", "left out (1 in its place)", np.ones_like(slope)
-    yield "twice", "taken twice", slope * slope
+    yield Wrong(
+        "left-out", "left out (1 in its place)", np.ones_like(slope), "{:.6g} throughout".format
+    )
+    yield Wrong("twice", "taken twice", slope * slope)
     if np.any(slope < 0.0):
-        yield "sign", "taken without its sign", np.abs(slope)
+        yield Wrong("sign", "taken without its sign", np.abs(slope))
     if np.all(slope != 0.0):
-        yield "inverse", "divided by instead of multiplied with", 1.0 / slope
-    yield from _other_pieces(z, slope)
+        yield Wrong("inverse", "divided by instead of multiplied with", 1.0 / slope)
+    if halves is not None:
+        yield from _of_halves(halves)
     known = recognised(z, a)
     if known is not None:
         yield from _misplaced(known, z, a)
-        for other in KNOWN:
-            if other is not known and other.activates:
-                yield "other-function", f"that of {other.name} instead", other.slope(z)
+    for other in KNOWN if activates else ():
+        if other is not known and (other.activates or halves is not None):
+            yield Wrong("other-function", f"that of {other.name} instead", other.slope(z))
 
 
 def pieces(z: FloatArray, slope: FloatArray) -> tuple[float, float] | None:
@@ -149,25 +220,54 @@ def pieces(z: FloatArray, slope: FloatArray) -> tuple[float, float] | None:
     return float(negative[0]), float(positive[0])
 
 
-def _other_pieces(z: FloatArray, slope: FloatArray) -> Iterator[tuple[str, str, FloatArray]]:
-    """For a function of two straight pieces, another slope on one of them."""
+def straight_halves(z: FloatArray, slope: FloatArray) -> Halves | None:
+    """The halves of a function of two straight pieces that meet at 0, if it is one."""
     both = pieces(z, slope)
     if both is None:
-        return
-    low, high = both
-    for other in sorted({0.0, 1.0, -low} - {low}):
-        words = f"{other:g} for {low:g} where the argument is negative"
-        yield "piece", words, np.where(z < 0.0, other, slope)
-    yield "gate", "taken on the wrong side of 0", np.where(z < 0.0, high, low)
+        return None
+    low, high = (np.full_like(slope, number) for number in both)
+    first = np.where(z == 0.0, slope == low, z < 0.0)
+    return Halves(
+        first, (low, high), ("where the argument is negative", "where the argument is positive")
+    )
 
 
-def _misplaced(known: Known, z: FloatArray, a: FloatArray) -> Iterator[tuple[str, str, FloatArray]]:
-    yield "at-output", "taken at the function's value instead of its argument", known.slope(a)
+def _of_halves(halves: Halves) -> Iterator[Wrong]:
+    """Another slope in one branch, or the two exchanged."""
+    yield from _in_branch(halves, 0)
+    yield from _in_branch(halves, 1)
+    low, high = halves.slopes
+    yield Wrong("gate", "taken on the wrong side", np.where(halves.first, high, low))
+    yield Wrong("gate", "minus that on the wrong side", np.where(halves.first, -high, -low))
+
+
+def _in_branch(halves: Halves, branch: int) -> Iterator[Wrong]:
+    own, other = halves.slopes[branch], halves.slopes[1 - branch]
+    constant = np.all(own == own.flat[0])
+    where = halves.where[branch]
+    if constant:
+        where = f"for {own.flat[0]:g} {where}"
+    without = halves.changed(branch, np.zeros_like(own))
+    yield Wrong("piece", f"0 {where}", without)
+
+    def family(words: Callable[[float], str], unit: FloatArray) -> Wrong:
+        return Wrong("piece", words(1.0), halves.changed(branch, unit), words, without)
+
+    yield family(lambda number: f"{number:.6g} {where}", np.ones_like(own))
+    if not constant:  # else these are of the first family
+        yield family(lambda number: f"{-number:.6g} times the right one {where}", -own)
+        yield family(lambda number: f"{number:.6g} times the other branch's {where}", other)
+
+
+def _misplaced(known: Known, z: FloatArray, a: FloatArray) -> Iterator[Wrong]:
+    yield Wrong(
+        "at-output", "taken at the function's value instead of its argument", known.slope(a)
+    )
     if known.from_output is not None:
-        yield (
+        yield Wrong(
             "at-argument",
-            ("computed by the formula in the function's value, but from its argument"),
+            "computed by the formula in the function's value, but from its argument",
             known.from_output(z),
         )
     for formula, wrong in known.forgotten:
-        yield "formula", f"{formula} instead, with a the function's value", wrong(a)
+        yield Wrong("formula", f"{formula} instead, with a the function's value", wrong(a))

@@ -47,7 +47,7 @@ def _multiplied(what: str) -> Callable[[float], str]:
     return lambda times: f"{what} is multiplied by {1.0 + times:.6g}"
 
 
-def factor_left_out(study: Study, site: Site) -> list[Mistake]:
+def factor_left_out(study: Study, site: Site, around: Around) -> list[Mistake]:
     """The other factor of a product, or the derivative of a function, is left out on the way."""
     if site.function in _LINEAR:
         return []
@@ -63,7 +63,7 @@ def factor_left_out(study: Study, site: Site) -> list[Mistake]:
         what = "the derivative" if of_one else f"the factor of {operand} in"
         found.append(
             Mistake(
-                Cause.ACTIVATION_DERIVATIVE if of_one else Cause.UPSTREAM,
+                Cause.ACTIVATION_DERIVATIVE if of_one else around.cause(site),
                 "factor-left-out",
                 f"{what} {'of ' * of_one}{site.words} is left out (1 in its place)",
                 "multiply what comes back by it",
@@ -109,20 +109,29 @@ def _quotient(study: Study, site: Site) -> Mistake:
 
 
 def dropped(study: Study, site: Site) -> list[Mistake]:
-    """What comes back to an operation's result is dropped: ones in its place."""
+    """What comes back to an operation's result is dropped (ones in its place), or in part."""
     steps = [step for step in site.steps if np.ndim(step.value)]
     if not steps:
         return []
+    what = f"the gradient that comes back to {site.words}"
+    found = [
+        ("upstream-dropped", "is dropped (1 in its place)", "multiply by the upstream gradient",
+         _ones),
+        ("upstream-unsigned", "is taken without its sign", "multiply by it as it is", _unsigned),
+        ("last-left-out", "is left out in the last row", "go back through all of its rows",
+         _without_last),
+    ]  # fmt: skip
     return [
         Mistake(
             Cause.UPSTREAM,
-            "upstream-dropped",
-            f"the gradient that comes back to {site.words} is dropped (1 in its place)",
-            "multiply by the upstream gradient",
+            kind,
+            f"{what} {words}",
+            advice,
             site.spot,
-            {step: after(_ones) for step in steps},
+            {step: after(change) for step in steps},
             study.through(*steps),
         )
+        for kind, words, advice, change in found
     ]
 
 
@@ -169,10 +178,23 @@ def _reads_parameter(study: Study, step: Step) -> bool:
     return any(place.storage in study.roots for place in step.places)
 
 
-def _ones(gradient: Any) -> Any:
-    if isinstance(gradient, list):
-        return [np.ones_like(part) for part in gradient]
-    return np.ones_like(gradient)
+def _each(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A change of a gradient, or of each of several."""
+    return lambda gradient: (
+        [change(part) for part in gradient] if isinstance(gradient, list) else change(gradient)
+    )
+
+
+_ones = _each(np.ones_like)
+_unsigned = _each(np.abs)
+
+
+@_each
+def _without_last(gradient: Any) -> Any:
+    kept = np.array(gradient)
+    if kept.ndim:  # what is written to one entry of an array has no rows
+        kept[-1:] = 0.0
+    return kept
 
 
 def _keeps_shape(step: Step, number: int) -> bool:

@@ -10,13 +10,13 @@ import numpy as np
 from tricheck.diagnosis.mistakes.at_hand import at_hand
 from tricheck.diagnosis.mistakes.mistake import Mistake, instead, multiple
 from tricheck.diagnosis.mistakes.sites import Site
+from tricheck.diagnosis.mistakes.terms import Around
 from tricheck.parameters import Leaf
-from tricheck.tracing.study import Study, back
+from tricheck.tracing.study import PRODUCTS, Study, back
 from tricheck.tracing.tape import Edit, Place, Step, recording
 from tricheck.tracing.traced import Traced, plain, record
 from tricheck.vocabulary import Cause
 
-_PRODUCTS = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.outer, np.multiply, np.vdot)
 _LINEAR = (np.matmul, np.dot, np.einsum, np.tensordot, np.inner, np.linalg.solve)
 
 
@@ -51,7 +51,7 @@ def untransposed(study: Study, site: Site) -> list[Mistake]:
 
 def turned(study: Study, site: Site) -> Iterator[Mistake]:
     """The gradient of a matrix is added up as its transpose, in the order of its memory."""
-    if site.function not in _PRODUCTS:
+    if site.function not in PRODUCTS:
         return
     for position in site.operands():
         places = list(site.places(position))
@@ -78,10 +78,12 @@ def _turned(_came: Any, _step: Step, share: Any) -> Any:
     return np.reshape(np.transpose(share), np.shape(share))
 
 
-def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
+def wrong_factor(study: Study, site: Site, every: list[Site], around: Around) -> list[Mistake]:
     """The gradient of one factor is taken with another array than the one it multiplies."""
-    if site.function not in _PRODUCTS:
+    if site.function not in PRODUCTS:
         return []
+    of_function = around.cause(site) is Cause.ACTIVATION_DERIVATIVE
+    cause = Cause.ACTIVATION_DERIVATIVE if of_function else Cause.CACHED_INPUT
     found = []
     for position in site.operands():
         reached = _reach(study, site, position)
@@ -94,7 +96,7 @@ def wrong_factor(study: Study, site: Site, every: list[Site]) -> list[Mistake]:
                 }
                 found.append(
                     Mistake(
-                        Cause.CACHED_INPUT,
+                        cause,
                         "wrong-factor",
                         f"the gradient of {site.operand(position)} in {site.words} is taken with "
                         f"{words} for {site.operand(other)}",

@@ -12,11 +12,14 @@ import numpy as np
 from tricheck.diagnosis.mistakes.activations import (
     Activation,
     activations,
+    halves_of,
+    is_curved,
+    is_masked,
     is_recognised,
     slope_of,
 )
 from tricheck.diagnosis.mistakes.at_hand import at_hand
-from tricheck.diagnosis.mistakes.functions import pieces, recognised, wrong_slopes
+from tricheck.diagnosis.mistakes.functions import Wrong, pieces, recognised, wrong_slopes
 from tricheck.diagnosis.mistakes.mistake import Mistake
 from tricheck.diagnosis.mistakes.sites import (
     Site,
@@ -29,23 +32,27 @@ from tricheck.errors import TraceError
 from tricheck.location import Spot
 from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Edits, Study, back
-from tricheck.tracing.tape import Edit, Parts, Place, Step, recording
+from tricheck.tracing.tape import Edit, Parts, Place, recording
 from tricheck.tracing.traced import Traced, is_traced, plain, record
 from tricheck.vocabulary import Cause
 
 
-def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake]]:
-    """Wrong derivatives of elementwise functions: of known activations, and of any other."""
-    known: list[Mistake] = []
-    other: list[Mistake] = []
-    for group in _groups(study):
-        is_known = all(is_recognised(study, activation) for activation in group.members)
-        (known if is_known else other).extend(_of_group(study, group))
-    return known, other
+def mistakes(study: Study) -> tuple[list[Mistake], list[Mistake], list[Mistake]]:
+    """Wrong derivatives of elementwise functions: of activations, other functions, arithmetic."""
+    found: tuple[list[Mistake], list[Mistake], list[Mistake]] = ([], [], [])
+    for group in groups(study):
+        found[_rank(study, group)].extend(_of_group(study, group))
+    return found
+
+
+def _rank(study: Study, group: Group) -> int:
+    if all(is_recognised(study, activation) for activation in group.members):
+        return 0
+    return 1 if all(is_curved(a.last) and len(a.steps) == 1 for a in group.members) else 2
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Activations of one operation in the code.
 
     Attributes
@@ -75,7 +82,7 @@ class _Group:
         return self.spots[-1].name if self.spots else ""
 
 
-def _groups(study: Study) -> list[_Group]:
+def groups(study: Study) -> list[Group]:
     """Those of each way down to an operation, of all the ways together, and of inner turns."""
     ways = list(_by_way(study))
     lasts = [tuple(activation.last for activation in way.members) for way in ways]
@@ -89,7 +96,7 @@ def _groups(study: Study) -> list[_Group]:
     return ways + turns
 
 
-def _by_way(study: Study) -> Iterator[_Group]:
+def _by_way(study: Study) -> Iterator[Group]:
     groups: dict[Any, list[Activation]] = {}
     for activation in activations(study):
         first, last = study.spots(activation.steps[0]), study.spots(activation.last)
@@ -100,44 +107,42 @@ def _by_way(study: Study) -> Iterator[_Group]:
     ways = Counter((first[-1:], last[-1:], count) for first, last, count in groups)
     for (first, last, count), members in groups.items():
         shared = ways[first[-1:], last[-1:], count] > 1
-        yield _Group(members, _caller(last) if shared else last[-1:])
+        yield Group(members, _caller(last) if shared else last[-1:])
     for (first, last, count), members in inner.items():
         if ways[first, last, count] > 1:
-            yield _Group(members, last)
+            yield Group(members, last)
 
 
 def _caller(spots: tuple[Spot, ...]) -> tuple[Spot, ...]:
     return spots[-2:-1] or spots[-1:]
 
 
-def _of_group(study: Study, group: _Group) -> Iterator[Mistake]:
+def _of_group(study: Study, group: Group) -> Iterator[Mistake]:
     members = group.members
-    offered = [list(_slopes(study, activation)) for activation in members]
+    offered = [_slopes(study, activation) for activation in members]
     straight = all(activation.straight for activation in members)
     what = "the factor" if straight else "the derivative"
-    for kind, words in dict.fromkeys((kind, words) for one in offered for kind, words, _ in one):
-        edits: dict[Step, Edit] = {}
-        for activation, one in zip(members, offered, strict=True):
-            for other_kind, other_words, wrong in one:
-                if (other_kind, other_words) == (kind, words):
-                    edits[activation.last] = _through(activation.place, wrong)
+    what = f"{what} of {group.words}{argument_of(study, members[0])} is"
+    for key in dict.fromkeys(key for one in offered for key in one):
+        wrong = {a: one[key] for a, one in zip(members, offered, strict=True) if key in one}
+        kind, words = key
         yield Mistake(
             Cause.UPSTREAM if straight else Cause.ACTIVATION_DERIVATIVE,
             f"factor-{kind}" if straight else f"derivative-{kind}",
-            f"{what} of {group.words}{_argument(study, members[0])} is {words}",
+            f"{what} {words}",
             "",
             group.spot,
-            edits,
+            _member(wrong, 1.0),
             study.through(*(activation.steps[0] for activation in members)),
             replaces={activation.last: activation.steps for activation in members},
-            scaled=_constant(what, group) if kind == "left-out" else None,
-            start={activation.last: _nothing for activation in members},
+            scaled=_family(what, wrong),
+            start=_member(wrong, 0.0),
         )
 
 
 def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
     """The derivative of an activation, taken at another array that the code has at hand."""
-    for group in _groups(study):
+    for group in groups(study):
         members = group.members
         if not all(is_recognised(study, activation) for activation in members):
             continue
@@ -147,11 +152,11 @@ def elsewhere(study: Study, every: list[Site]) -> Iterator[Mistake]:
                 yield Mistake(
                     Cause.ACTIVATION_DERIVATIVE,
                     "derivative-elsewhere",
-                    f"the derivative of {group.words}{_argument(study, members[0])} is taken at "
+                    f"the derivative of {group.words}{argument_of(study, members[0])} is taken at "
                     f"{words}{as_what}",
                     "",
                     group.spot,
-                    {a.last: _through(a.place, w) for a, w in zip(members, slopes, strict=True)},
+                    {a.last: by_slope(a.place, w) for a, w in zip(members, slopes, strict=True)},
                     study.through(*(a.steps[0] for a in members)),
                     replaces={activation.last: activation.steps for activation in members},
                 )
@@ -205,19 +210,21 @@ def _at_value(_: Study, activation: Activation, value: FloatArray) -> FloatArray
     return by_value(value) if by_value is not None else None
 
 
-def _constant(what: str, group: _Group) -> Callable[[float], tuple[str, Edits]]:
-    def member(number: float) -> tuple[str, Edits]:
-        edits = {a.last: _through(a.place, np.asarray(number)) for a in group.members}
-        return f"{what} of {group.words} is {number:.6g} throughout", edits
-
-    return member
-
-
-def _nothing(*_: Any) -> Parts:
-    return []
+def _family(
+    what: str, wrong: dict[Activation, Wrong]
+) -> Callable[[float], tuple[str, Edits]] | None:
+    number_in_words = next(iter(wrong.values())).number
+    if number_in_words is None:
+        return None
+    return lambda number: (f"{what} {number_in_words(number)}", _member(wrong, number))
 
 
-def _argument(study: Study, activation: Activation) -> str:
+def _member(wrong: dict[Activation, Wrong], number: float) -> Edits:
+    """Back by the slopes with a number."""
+    return {a.last: by_slope(a.place, slope.member(number)) for a, slope in wrong.items()}
+
+
+def argument_of(study: Study, activation: Activation) -> str:
     """In what the derivative is, where the function takes more than one line."""
     first, last = study.spots(activation.steps[0]), study.spots(activation.last)
     if not first or not last or (first[:-1], first[-1].line) == (last[:-1], last[-1].line):
@@ -226,15 +233,21 @@ def _argument(study: Study, activation: Activation) -> str:
     return f" in {site.operand(positions(activation.steps[0])[0])}"
 
 
-def _slopes(study: Study, activation: Activation) -> Iterator[tuple[str, str, FloatArray]]:
-    slope = slope_of(study, activation)
+def _slopes(study: Study, activation: Activation) -> dict[tuple[str, str], Wrong]:
+    """Wrong slopes by their names and words; one of a family may happen to be right."""
+    z, a, slope = activation.argument, activation.value, slope_of(study, activation)
+    halves = halves_of(study, activation)
+    activates = is_recognised(study, activation) and not is_masked(activation)
     with np.errstate(all="ignore"):
-        for kind, words, wrong in wrong_slopes(activation.argument, activation.value, slope):
-            if np.all(np.isfinite(wrong)) and not np.array_equal(wrong, slope):
-                yield kind, words, wrong
+        return {
+            (wrong.kind, wrong.words): wrong
+            for wrong in wrong_slopes(z, a, slope, halves, activates=activates)
+            if np.all(np.isfinite(wrong.slope))
+            and (wrong.number is not None or not np.array_equal(wrong.slope, slope))
+        }
 
 
-def _through(place: Place, slope: FloatArray) -> Edit:
+def by_slope(place: Place, slope: FloatArray) -> Edit:
     """Back to the argument at once, by another slope."""
 
     def edit(gradient: Any, *_: Any) -> Parts:
