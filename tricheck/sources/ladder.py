@@ -252,9 +252,21 @@ def _next_order(coarse: Stencil, fine: Stencil) -> float:
     return float(max(slope * decay**2 / 120.0, odd * decay / 20.0))
 
 
-def _truncation(coarse: Stencil, fine: Stencil) -> float:
-    """Truncation error of the finer central difference, by the h² law."""
-    return abs(coarse.central - fine.central) / ((coarse.step / fine.step) ** 2 - 1.0)
+def _truncation(rungs: list[Stencil]) -> float:
+    """Truncation error of the finest central difference.
+
+    By the h² law where the change before is seen to have been so much larger; where the loss bends
+    abruptly beside the point, as a squared hinge does, it falls with h alone.
+    """
+    coarse, fine = rungs[-2:]
+    change, ratio = abs(coarse.central - fine.central), coarse.step / fine.step
+    square = change / (ratio**2 - 1.0)
+    if len(rungs) < 3:
+        return square
+    coarser = rungs[-3]
+    before, wide = abs(coarser.central - coarse.central), coarser.step / coarse.step
+    expected = before * (1.0 - ratio**-2) / (wide**2 - 1.0)
+    return square if change <= 4.0 * expected else change / (ratio - 1.0)
 
 
 def _lawful(rungs: list[Stencil]) -> bool:
@@ -303,7 +315,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
             abs(finer.central - rung.central) - 3.0 * (finer.rounding + rung.rounding)
             for finer in rungs[k + 1 :]
         )
-        truncation = max(_truncation(rungs[k - 1], rung), *disputes, straddled[k])
+        truncation = max(_truncation(rungs[: k + 1]), *disputes, straddled[k])
         bound = _TRUNCATION_SAFETY * truncation + _ROUNDING_SAFETY * rung.rounding
         if bound < best.bound:
             best = Derivative(rung.central, bound, rung.step, truncation, rung.rounding)
