@@ -78,8 +78,10 @@ def measure(
             evidence = replace(evidence, reference=exact)
             # Beside exact values backprop's own rounding shows.
             evidence = _with_rounding_inside(evidence, hand_written, calls, seed)
-        if decisive := _decisive(evidence, settled.disputed):
-            again = sweeper.remeasure(difference, decisive)
+        measured: set[int] = set()
+        while decisive := _decisive(evidence, settled.disputed, measured):
+            again = sweeper.remeasure(evidence.difference, decisive)
+            measured.update(decisive)
             settled = settle(candidates, again, calls.parameters)
             evidence = replace(evidence, difference=again, reference=settled.reference)
         evidence = excuse(evidence, sweeper, seed)
@@ -167,9 +169,17 @@ def _doubtful(evidence: Evidence, disputed: BoolArray) -> list[int]:
     return _first_few(_alone(evidence, disputed) | inconclusive, evidence.parameters)
 
 
-def _decisive(evidence: Evidence, disputed: BoolArray) -> list[int]:
-    """Entries where the finite difference alone contradicts somebody, or settles a dispute."""
-    return _first_few(_alone(evidence, disputed), evidence.parameters)
+def _decisive(evidence: Evidence, disputed: BoolArray, measured: set[int]) -> list[int]:
+    """Entries where the finite difference alone contradicts somebody, or settles a dispute.
+
+    None of a parameter in which one was measured with care and still does.
+    """
+    alone = _alone(evidence, disputed)
+    for leaf in evidence.parameters.leaves:
+        decided = measured.intersection(range(leaf.start, leaf.stop))
+        if any(alone[position] for position in decided):
+            alone[leaf.place] = False
+    return _first_few(alone, evidence.parameters)
 
 
 def _alone(evidence: Evidence, disputed: BoolArray) -> BoolArray:

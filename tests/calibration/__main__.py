@@ -50,6 +50,7 @@ def table(seeds: range) -> list[Row]:
         Row("smooth, float32 cast", losses.cast32(seeds), 0.995, 50, 8),
         Row("kinked, float64", losses.kinked(seeds), 0.995, 50, 8),
         Row("kinked, float32 cast", losses.kinked(few, losses.single), 0.995, 50, 8),
+        Row("bent, float64", losses.bent(few), 0.99, 50, 25),
         *(
             Row(f"{kind} noise {level:g}", losses.noisy(few, level, kind == "random"), 0.995, 30, 8)
             for kind in ("hashed", "random")

@@ -250,6 +250,20 @@ def noisy(seeds: range, level: float, random: bool) -> Iterator[Case]:
         yield traced(name, loss, params, spoil(loss))
 
 
+def bent(seeds: range) -> Iterator[Case]:
+    """Squared hinges, whose slope bends abruptly at a distance from the point."""
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        a, x = rng.standard_normal((9, 12)), rng.standard_normal(12)
+        for exponent in range(-6, 0):
+            margins = a @ x - rng.choice([-1.0, 1.0], 9) * 10.0**exponent
+
+            def hinge(x: Any, a: Array = a, margins: Array = margins) -> Any:
+                return np.sum(np.maximum(0.0, a @ x - margins) ** 2) + np.sum(np.sin(x))
+
+            yield traced(f"squared hinge {seed} 1e{exponent} from its bend", hinge, x)
+
+
 # --- edges --------------------------------------------------------------------------------------
 
 

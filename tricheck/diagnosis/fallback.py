@@ -20,6 +20,7 @@ from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.vocabulary import Cause, Finding
 
 _FEW = 0.25  # a block wrong in at most this share of its entries has `entries` wrong
+_SOME = 0.5  # ... or in this share, if it is close to right there
 _CLOSE = 1e-3  # a block this close to right is approximate rather than of another formula
 _PARTLY = 0.1  # of the error is what a relation may leave that explains it partly
 _VISIBLE = 10.0  # times its slack: an entry that a factor can be read from
@@ -127,7 +128,9 @@ def _entries(block: Block, around: Surroundings) -> Iterator[Finding]:
     """What sets the wrong entries apart, if they are few, or lie in a part that can be named."""
     size, wrong = block.truth.size, len(block.blamed)
     region = next(iter(_telling(block)), None)
-    few = size > 1 and wrong <= max(1, _FEW * size)
+    # What is approximated is off throughout, so a small error in some entries is in these alone.
+    most = _SOME if block.relative_error < _CLOSE else _FEW
+    few = size > 1 and wrong <= max(1, most * size)
     if not few and region is None:
         return
     evidence: dict[str, float | str | list[str]] = {"wrong": float(wrong), "of": float(size)}
