@@ -99,10 +99,9 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
     sharp = measured & (sharp | _decisive(evidence))
     trusted = reference is not None and reference.traced and reference.faithful
     fr = agree.get("finite-difference/reference", nowhere)
-    if trusted:
-        fr = fr | _all_but_reference(evidence)
-    elif reference is not None and not reference.faithful:
+    if reference is not None and not reference.faithful:
         fr = fr & sharp  # of another loss, it may lie inside a coarse bound by chance
+    fr = fr | (_all_but_reference(evidence) & (sharp | trusted))
     return Facts(
         shaped=_shaped(evidence),
         backprop=backprop.finite,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -239,11 +238,11 @@ def best_difference(
 ) -> float:
     """The error that the best central difference of an entry has, whichever its step.
 
-    Two neighbouring steps must both be as good: one alone can be right by chance.
+    Three neighbouring steps must be as good: one alone can be right by chance.
     """
     errors = [abs(central(loss, params, key, index, h) - slope) for h in _STEPS]
     finite = [e if np.isfinite(e) else np.inf for e in errors]
-    return min(max(pair) for pair in pairwise(finite))
+    return min(max(near) for near in zip(finite, finite[1:], finite[2:], strict=False))
 
 
 def worst_difference(loss: Callable[[Any], Any], params: Any, truth: Blocks, step: float) -> float:
