@@ -39,6 +39,7 @@ FINE = Facts(
     elsewhere=False,
     jumpy=False,
     unsettled=False,
+    vague=False,
     vanished=False,
 )
 
@@ -92,6 +93,8 @@ MEASURABLE = [facts for facts in everything() if consistent(facts)]
         ({"reference": False, "br": False, "fr": False, "trusted": False}, V.REFERENCE),
         ({"unsettled": True, "br": False, "bf": False, "fr": False}, V.INCONCLUSIVE),
         ({"vanished": True, "sharp": False}, V.AGREE),
+        ({"vague": True}, V.INCONCLUSIVE),
+        ({"vague": True, "vanished": True}, V.INCONCLUSIVE),
     ],
 )
 def test_named_rows(change: dict[str, bool], expected: Verdict) -> None:
@@ -173,7 +176,9 @@ def test_swapping_backprop_and_reference_swaps_the_blame() -> None:
     swap = {V.BACKPROP: V.REFERENCE, V.REFERENCE: V.BACKPROP}
     for facts in MEASURABLE:
         plain = facts.shaped and facts.backprop and facts.reference and not facts.trusted
-        told = facts.difference and not (facts.trouble or facts.elsewhere or facts.blunt)
+        told = facts.difference and not (
+            facts.trouble or facts.elsewhere or facts.blunt or facts.vague
+        )
         if plain and told:
             swapped = facts._replace(bf=facts.fr, fr=facts.bf)
             verdict = decide(facts)

@@ -17,6 +17,7 @@ from tricheck.sources.pieces import Pieces
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import SHARP, Facts
 
+_VAGUE = 0.1  # of a parameter's largest entry: a bound that tells no sign from the other
 _EXCEPTION = 4.0  # times its bound: as far as a finite difference is ever seen to be off
 _BESIDE = 1e-2  # a distance that is nothing beside another
 SLIGHT = 1e-3  # of a parameter's largest entry: more is no matter of a solver's tolerance
@@ -122,6 +123,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         elsewhere=np.full(size, bool(difference.kinks.any())),
         jumpy=nowhere if evidence.jumpy is None else evidence.jumpy,
         unsettled=_unsettled(evidence, sharp),
+        vague=_vague(evidence),
         vanished=vanishing & _seen_flat(evidence),
     )
 
@@ -223,6 +225,19 @@ def _sided(evidence: Evidence) -> BoolArray:
     to_difference = np.abs(evidence.reference.values - evidence.difference.values)
     to_backprop = np.abs(evidence.reference.values - evidence.backprop.values)
     return np.array(to_difference < to_backprop, dtype=bool)
+
+
+def _vague(evidence: Evidence) -> BoolArray:
+    """Where backprop agrees with the others by its own bound alone, and that says nothing.
+
+    Where it steps from one value to another, as beside a kink of the loss that nothing reaches.
+    """
+    backprop = evidence.backprop
+    others = [evidence.difference, *([evidence.reference] if evidence.reference else [])]
+    apart = [np.abs(backprop.values - other.values) > other.bounds for other in others]
+    size = np.fmax(evidence.largest, per_parameter_max(evidence.parameters, backprop.values))
+    wide = backprop.bounds > np.maximum(_VAGUE * size, rounding_floor(evidence))
+    return np.array(np.logical_and.reduce([wide, *apart]), dtype=bool)
 
 
 def cancelled(evidence: Evidence) -> BoolArray:

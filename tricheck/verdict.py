@@ -58,6 +58,8 @@ class Facts(NamedTuple, Generic[T]):
         The loss jumps nearby, which explains how the sources differ.
     unsettled : bool
         The loss is random beyond what the sources' bounds cover.
+    vague : bool
+        Backprop meets the others within its own bound alone, which is as wide as the gradient.
     vanished : bool
         The parameter's whole gradient lies at or below the bounds.
     """
@@ -81,6 +83,7 @@ class Facts(NamedTuple, Generic[T]):
     elsewhere: T
     jumpy: T
     unsettled: T
+    vague: T
     vanished: T
 
 
@@ -93,7 +96,7 @@ def decide(facts: Facts[bool]) -> Verdict:
     ...     shaped=True, backprop=True, reference=True, difference=True, third=True,
     ...     br=True, bf=True, fr=True, sharp=True, trouble=False, kink=False, admissible=True,
     ...     blunt=False, sided=False, slight=False, trusted=True,
-    ...     elsewhere=False, jumpy=False, unsettled=False, vanished=False,
+    ...     elsewhere=False, jumpy=False, unsettled=False, vague=False, vanished=False,
     ... )
     >>> decide(everything_fine)
     <Verdict.AGREE: 'agree'>
@@ -118,6 +121,8 @@ def _of_smooth_loss(facts: Facts[bool]) -> Verdict:
         return Verdict.BACKPROP if others_stand else Verdict.INCONCLUSIVE
     if facts.kink:
         return Verdict.NONDIFFERENTIABLE if facts.admissible else Verdict.INCONCLUSIVE
+    if facts.vague and (facts.br or facts.bf):
+        return Verdict.INCONCLUSIVE
     if facts.vanished:
         return Verdict.AGREE
     if not facts.reference:
