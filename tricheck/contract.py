@@ -111,9 +111,10 @@ def _reads_the_loss(calls: Calls, first: FloatArray, second: FloatArray) -> bool
             calls.loss(beside, native=True)
             after, _ = calls.gradient(values)
             calls.loss(values, native=True)
+            apart = np.abs(after - first)
     except Exception:  # beside the point, and with what is kept there, anything may fail
         return False
-    apart = np.abs(np.where(np.isfinite(after - first), after - first, 0.0))
+    apart = np.where(np.isfinite(apart), apart, 0.0)
     return bool(np.max(apart, initial=0.0) > _KEPT * np.max(np.abs(first), initial=0.0))
 
 

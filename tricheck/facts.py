@@ -233,6 +233,8 @@ def _vague(evidence: Evidence) -> BoolArray:
     Where it steps from one value to another, as beside a kink of the loss that nothing reaches.
     """
     backprop = evidence.backprop
+    if np.finfo(evidence.parameters.native_dtype).eps > np.finfo(np.float64).eps:
+        return np.zeros(evidence.parameters.size, dtype=bool)  # what cancels is as wide
     others = [evidence.difference, *([evidence.reference] if evidence.reference else [])]
     apart = [np.abs(backprop.values - other.values) > other.bounds for other in others]
     size = np.fmax(evidence.largest, per_parameter_max(evidence.parameters, backprop.values))
@@ -246,12 +248,10 @@ def cancelled(evidence: Evidence) -> BoolArray:
     sources = [evidence.backprop] + ([reference] if reference is not None else [])
     # So small that a parameter changed by its own size would not be seen in the loss.
     scale = np.maximum(np.abs(evidence.parameters.values), 1.0)
-    unseen = 4.0 * difference.noise.level / scale
+    floor = np.maximum(rounding_floor(evidence), 4.0 * difference.noise.level / scale)
     tiny = np.abs(difference.values) <= 2.0 * difference.bounds
     for source in sources:
-        tiny &= np.abs(source.values) <= source.bounds + np.maximum(
-            rounding_floor(evidence), unseen
-        )
+        tiny &= np.abs(source.values) <= source.bounds + floor
     vanishing = np.zeros(evidence.parameters.size, dtype=bool)
     for leaf in evidence.parameters.leaves:
         vanishing[leaf.place] = bool(np.all(tiny[leaf.place]))

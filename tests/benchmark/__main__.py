@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict
-from pathlib import Path
+from typing import Any, TextIO
 
 import click
 
 from tests.benchmark.run import Outcome, outcomes
 from tests.benchmark.tables import fell_short, tables
 
+_SOME, _SEED = click.IntRange(min=1), click.IntRange(min=0)
+
 
 @click.command()
-@click.option("--cases", default=3000, show_default=True, help="How many cases.")
-@click.option("--seed", default=0, show_default=True, help="Seed that all of them are drawn from.")
-@click.option("--jobs", default=2, show_default=True, help="Worker processes.")
+@click.option("--cases", default=3000, show_default=True, type=_SOME, help="How many cases.")
+@click.option("--seed", default=0, show_default=True, type=_SEED, help="What they are drawn from.")
+@click.option("--jobs", default=2, show_default=True, type=_SOME, help="Worker processes.")
 @click.option("--others/--alone", default=True, help="With the other checkers, or tricheck alone.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write every outcome here.")
+@click.option("--json", "file", type=click.File("w"), help="Write every outcome here.")
 @click.option("--failures", is_flag=True, help="Show each case in which tricheck fell short.")
-def main(cases: int, seed: int, jobs: int, others: bool, file: Path | None, failures: bool) -> None:
+def main(
+    cases: int, seed: int, jobs: int, others: bool, file: TextIO | None, failures: bool
+) -> None:
     """Labelled gradients, right and wrong: who finds what, and whom do they accuse?"""
     began, done = time.perf_counter(), []
     for outcome in outcomes(seed, range(cases), jobs, others):
@@ -28,9 +33,18 @@ def main(cases: int, seed: int, jobs: int, others: bool, file: Path | None, fail
         if failures and fell_short(outcome):
             click.echo(_line(outcome), err=True)
     if file:
-        file.write_text(json.dumps([asdict(o) for o in done], indent=1), encoding="utf-8")
+        json.dump(_strict([asdict(o) for o in done]), file, indent=1, allow_nan=False)
     click.echo(f"{cases} cases of seed {seed}, {time.perf_counter() - began:.0f} s\n")
     click.echo(tables(done), nl=False)
+
+
+def _strict(tree: Any) -> Any:
+    """The same with null for infinity and NaN, which JSON does not have."""
+    if isinstance(tree, dict):
+        return {key: _strict(child) for key, child in tree.items()}
+    if isinstance(tree, list):
+        return [_strict(child) for child in tree]
+    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def _line(outcome: Outcome) -> str:

@@ -67,6 +67,7 @@ def tables(outcomes: Sequence[Outcome]) -> str:
         ("Missed, by the size of the error beside the block's largest entry", missed(outcomes)),
         ("Missed, by the class of the mistake", by_class(outcomes)),
         ("False alarms, by what the model is checked with", by_setting(outcomes)),
+        ("False alarms, by the point and the precision", by_point(outcomes)),
         ("Who, where and why: tricheck alone says", blame(outcomes)),
         ("Where tricheck fell short", failures(outcomes)),
     ]
@@ -140,14 +141,26 @@ def by_class(outcomes: Sequence[Outcome]) -> str:
 
 
 def by_setting(outcomes: Sequence[Outcome]) -> str:
-    """Right gradients that were called wrong, by setting, point and precision."""
-    right = [o for o in outcomes if not o.wrong and not o.kinked]
-    groups = {
-        "float32": [o for o in right if o.dtype == "float32"],
-        **{kind: [o for o in right if o.setting.startswith(kind)] for kind in _kinds(right)},
-        **{point: [o for o in right if o.point == point] for point in _points(right)},
-    }
+    """Right gradients that were called wrong, by what surrounds the model.
+
+    A `rewrite` is a right reference that is handed over; `forgets` (another mistake), `other-loss`
+    and `nan` are wrong ones, which only tricheck gets to see.
+    """
+    right = _right(outcomes)
+    groups = {kind: [o for o in right if o.setting.split()[0] == kind] for kind in _kinds(right)}
     return _by_group("checker", groups, outcomes, _alarmed_of)
+
+
+def by_point(outcomes: Sequence[Outcome]) -> str:
+    """Right gradients that were called wrong, by where the model stands."""
+    right = _right(outcomes)
+    groups = {point: [o for o in right if o.point == point] for point in _points(right)}
+    single = {"float32": [o for o in right if o.dtype == "float32"]}
+    return _by_group("checker", groups | single, outcomes, _alarmed_of)
+
+
+def _right(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return [o for o in outcomes if not o.wrong and not o.kinked]
 
 
 def _kinds(outcomes: Iterable[Outcome]) -> list[str]:
@@ -202,7 +215,10 @@ def blame(outcomes: Sequence[Outcome]) -> str:
     ]  # fmt: skip
     return _markdown(
         ["question", "cases", "count", "share"],
-        ([what, str(of), str(count), f"{count / max(of, 1):.2%}"] for what, count, of in rows),
+        (
+            [what, str(of), str(count), f"{count / of:.2%}" if of else "-"]
+            for what, count, of in rows
+        ),
     )
 
 
@@ -230,5 +246,5 @@ def fell_short(outcome: Outcome) -> list[str]:
         for name in ("admissible", "culprit", "parameters", "entries", "cause")
         if getattr(ours, name) is False
     ]
-    claims = ("accused_falsely", "accused_backprop_falsely", "missed_above_sensitivity")
+    claims = ("missed", "accused_falsely", "accused_backprop_falsely", "missed_above_sensitivity")
     return wrong + [name for name in (*claims, "certain_and_wrong") if getattr(ours, name)]
