@@ -512,7 +512,7 @@ def test_objects_agree_and_are_left_as_they_were(kind: type) -> None:
 
 @pytest.mark.parametrize("kind", [Net, Locked])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("call", [1, 3, 9, 40, 150])
+@pytest.mark.parametrize("call", [1, 3, 9, 40, 120])
 def test_objects_are_left_as_they_were_when_interrupted(
     kind: type, error: type[BaseException], call: int
 ) -> None:

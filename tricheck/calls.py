@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tricheck.errors import ModelError
 from tricheck.model import Model
-from tricheck.parameters import FloatArray, Parameters, ShapeError
+from tricheck.parameters import FloatArray, Leaf, Parameters, ShapeError
 
 
 class Calls:
@@ -107,6 +107,11 @@ class Evaluator:
         self._args, self._kwargs = calls.arguments()
         # A number cannot be a view, and a function that changes its parameters spoils the views.
         self._rebuild = calls.careful or calls.parameters.has_scalars
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The parameters that `flat` holds."""
+        return self._calls.parameters.leaves
 
     def __call__(self) -> Any:
         """The loss at `flat`, unread beyond its scalar; NaN when it raises."""

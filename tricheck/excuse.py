@@ -87,7 +87,7 @@ def _examine(evidence: Evidence, sweeper: Sweeper, entries: list[int]) -> dict[i
         claim = float(source.values[i])
         # The slope of one piece is right for who differentiates the loss's own steps.
         own = bool(facts.trusted[i] and (source is evidence.reference or facts.br[i]))
-        narrowest = 0.0 if own else evidence.difference.entries[i].step
+        narrowest = 0.0 if own else evidence.difference.entry(i).step
         pieces = find_pieces(sweeper, i, claim, float(gaps[i]), narrowest)
         if pieces is None or not (pieces.is_across(claim) or (own and pieces.is_within(claim))):
             break

@@ -162,7 +162,7 @@ def _admissible(evidence: Evidence) -> BoolArray:
     admissible = np.ones(evidence.parameters.size, dtype=bool)
     sources = [s for s in (evidence.backprop, evidence.reference) if s is not None]
     for position in np.flatnonzero(evidence.difference.kinks):
-        kink = evidence.difference.entries[position].kink
+        kink = evidence.difference.entry(position).kink
         values = [float(source.values[position]) for source in sources]
         admissible[position] = all(admits(kink, value) for value in values if np.isfinite(value))
     return admissible

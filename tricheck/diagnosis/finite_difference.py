@@ -22,7 +22,7 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
     findings = [_one_jump(evidence.jump)] if evidence.jump else []
     for leaf in evidence.parameters.leaves:
-        kinked = _kinked(evidence, leaf)
+        kinked = evidence.difference.kinked(leaf)
         at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
         if at_point:
             findings.append(_kink_at_point(evidence, leaf, at_point))
@@ -77,14 +77,8 @@ def _in_pieces(evidence: Evidence, leaf: Leaf, position: int) -> Finding:
 # --- kinks --------------------------------------------------------------------------------------
 
 
-def _kinked(evidence: Evidence, leaf: Leaf) -> list[int]:
-    """Positions whose stencils met a kink."""
-    entries = evidence.difference.entries
-    return [i for i in range(leaf.start, leaf.stop) if entries[i].kink is not None]
-
-
 def _kink_of(evidence: Evidence, position: int) -> Kink:
-    kink = evidence.difference.entries[position].kink
+    kink = evidence.difference.entry(position).kink
     assert kink is not None
     return kink
 
@@ -146,7 +140,7 @@ def _costly(evidence: Evidence, leaf: Leaf) -> bool:
 def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     difference = evidence.difference
     position = leaf.start + int(np.argmax(difference.bounds[leaf.place]))
-    entry = difference.entries[position]
+    entry = difference.entry(position)
     cause = _cause(evidence, entry)
     message = _words(difference, position, cause).format(
         bound=entry.bound,
@@ -158,10 +152,9 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
         where=_where_precision_is_lost(evidence),
     )
     numbers = _numbers(evidence, position)
-    if difference.fixed_step is not None and np.isfinite(difference.best_steps[position]):
-        better = float(difference.best_steps[position])
-        numbers["better_step"] = better
-        message += f" A step of {better:.0e} would do; without a fixed step it is chosen."
+    if np.isfinite(entry.best_step):
+        numbers["better_step"] = entry.best_step
+        message += f" A step of {entry.best_step:.0e} would do; without a fixed step it is chosen."
     bad = difference.bounds[leaf.place] > SHARP * evidence.largest[leaf.place]
     entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)]
     entries = entries or [leaf.index(position - leaf.start)]
@@ -170,7 +163,7 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
 
 def _words(difference: FiniteDifference, position: int, cause: Cause) -> str:
     """A fixed step far below the best one is to blame itself, not the loss's offset."""
-    best, step = difference.best_steps[position], difference.fixed_step
+    best, step = difference.entry(position).best_step, difference.fixed_step
     if cause is not Cause.ROUND_OFF:
         return _WORDS[cause]
     if step is not None and np.isfinite(best) and step < _SMALL * best:
@@ -223,7 +216,7 @@ def _where_precision_is_lost(evidence: Evidence) -> str:
 
 def _numbers(evidence: Evidence, position: int) -> Numbers:
     difference = evidence.difference
-    entry = difference.entries[position]
+    entry = difference.entry(position)
     return {
         "bound": entry.bound,
         "largest_entry": float(evidence.largest[position]),

@@ -96,7 +96,7 @@ def _tied(evidence: Evidence, reference: ReferenceEstimate, leaf: Leaf) -> list[
     """Positions on a kink where the reference takes another of the fair answers than backprop."""
     tied = []
     for position in leaf.start + np.flatnonzero(evidence.difference.kinks[leaf.place]):
-        kink = evidence.difference.entries[position].kink
+        kink = evidence.difference.entry(position).kink
         assert kink is not None  # that is what `kinks` says
         slack = kink.error + SHARP * max(abs(kink.backward), abs(kink.forward))
         if abs(reference.values[position] - evidence.backprop.values[position]) > slack:
@@ -109,7 +109,7 @@ def _at_kink(
 ) -> Finding:
     position = tied[0]
     index = leaf.index(position - leaf.start)
-    kink = evidence.difference.entries[position].kink
+    kink = evidence.difference.entry(position).kink
     assert kink is not None  # `_tied` has chosen it for that
     values = {"the reference": reference.values, "backprop": evidence.backprop.values}
     took = {who: float(block[position]) for who, block in values.items()}

@@ -56,7 +56,7 @@ def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
             f"{defined_at(calls.model.loss)} keeps no digits beyond float64 in longdouble: its "
             f"noise is {extended.level:.1e}, in float64 {noise.level:.1e}. {_LOOK_FOR}"
         )
-    difference = Sweeper(evaluate, base, extended, None).measure()
+    difference = Sweeper(evaluate, base, extended, None).certify_all()
     calls.counts["reference"] += calls.counts["loss"] - counted
     calls.counts["loss"] = counted
     return ReferenceEstimate(

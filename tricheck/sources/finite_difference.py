@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tricheck.calls import Evaluator
-from tricheck.parameters import FloatArray
+from tricheck.parameters import FloatArray, Leaf
+from tricheck.sources.economical import Columns, Law, columns, law, sample
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.ladder import Derivative, Stencil, differentiate, first_step
 from tricheck.sources.noise import Noise
 from tricheck.vocabulary import Cause, Source
+
+_FINE_ENOUGH = 1e-8  # of a parameter's largest entry: what one stencil may round off
 
 
 @dataclass(frozen=True)
@@ -23,39 +28,84 @@ class FiniteDifference(Estimate):
 
     Attributes
     ----------
-    entries : list of Derivative
-        The measurement behind each value.
+    measured : dict of int to Derivative
+        The measurements behind the values that took several stencils, by position.
+    single : Columns or None
+        Those behind the others.
     noise : Noise
         Noise of the loss.
     fixed_step : float or None
         The step the user asked for.
-    best_steps : ndarray, shape (size,)
-        The step that the measurement would choose.
     """
 
-    entries: list[Derivative]
+    measured: Mapping[int, Derivative]
+    single: Columns | None
     noise: Noise
     fixed_step: float | None
-    best_steps: FloatArray
 
-    @property
+    @cached_property
     def kinks(self) -> npt.NDArray[np.bool_]:
         """Entries along which the point itself sits on a kink, shape (size,)."""
-        kinks = [entry.kink is not None and not entry.kink.distance for entry in self.entries]
-        return np.array(kinks, dtype=bool)
+        return self._where(lambda one: one.kink is not None and not one.kink.distance)
 
-    @property
+    @cached_property
     def troubles(self) -> npt.NDArray[np.bool_]:
         """Entries with any other sign of failure, shape (size,)."""
-        return np.array([entry.trouble is not None for entry in self.entries], dtype=bool)
+        return self._where(lambda one: one.trouble is not None)
+
+    def _where(self, holds: Callable[[Derivative], bool]) -> npt.NDArray[np.bool_]:
+        found = np.zeros(self.values.size, dtype=bool)
+        found[[position for position, one in self.measured.items() if holds(one)]] = True
+        return found
+
+    def entry(self, position: int | np.integer[Any]) -> Derivative:
+        """The measurement behind one value."""
+        if position in self.measured or self.single is None:
+            return self.measured[int(position)]
+        return self.single.row(int(position))
+
+    def kinked(self, leaf: Leaf) -> list[int]:
+        """Positions of a parameter whose stencils met a kink."""
+        return [i for i, one in self.measured.items() if one.kink and leaf.start <= i < leaf.stop]
 
     def opened(self, margins: Mapping[int, float], jump: float = 0.0) -> FiniteDifference:
         """The same with wider bounds at some positions; with a jump, that is their trouble."""
-        entries = list(self.entries)
+        entries = {}
         for position, margin in margins.items():
-            entry = replace(entries[position], bound=entries[position].bound + margin)
+            entry = self.entry(position)
+            entry = replace(entry, bound=entry.bound + margin)
             entries[position] = replace(entry, trouble=Cause.JUMP, jump=jump) if jump else entry
-        return replace(self, entries=entries, bounds=np.array([entry.bound for entry in entries]))
+        return self.with_entries(entries)
+
+    def with_entries(self, entries: Mapping[int, Derivative]) -> FiniteDifference:
+        """The same with other measurements at some positions."""
+        return self._of({**self.measured, **entries}, self.single, self.noise)
+
+    def under(self, noise: Noise) -> FiniteDifference:
+        """The same under a noise that was found to be higher."""
+        extra = noise.level - self.noise.level
+        single = self.single.noisier(extra) if self.single is not None else None
+        return self._of({i: e.noisier(extra) for i, e in self.measured.items()}, single, noise)
+
+    def _of(
+        self, measured: Mapping[int, Derivative], single: Columns | None, noise: Noise
+    ) -> FiniteDifference:
+        values, bounds = merged(self.values.size, measured, single)
+        return replace(
+            self, values=values, bounds=bounds, measured=measured, single=single, noise=noise
+        )
+
+
+def merged(
+    size: int, measured: Mapping[int, Derivative], single: Columns | None
+) -> tuple[FloatArray, FloatArray]:
+    """Values and bounds of all entries, each from its own measurement; several stencils win."""
+    values, bounds = np.full(size, np.nan), np.full(size, np.inf)
+    if single is not None:
+        values[single.positions], bounds[single.positions] = single.values, single.bounds
+    for position, one in measured.items():
+        values[position], bounds[position] = one.value, one.bound
+    return values, bounds
 
 
 @dataclass(frozen=True)
@@ -80,38 +130,118 @@ class Sweeper:
     step: float | None
 
     def measure(self) -> FiniteDifference:
-        """Differentiate the loss in every entry."""
-        pairs = self._measure(range(self.evaluate.flat.size), thorough=False)
-        return self._gradient(*map(list, zip(*pairs, strict=True)))
+        """Differentiate the loss in every entry, with one stencil where a sample allows it."""
+        if self.step is not None or not self.noise.is_rounding:
+            return self.certify_all()
+        leaves = self.evaluate.leaves
+        with self._restored():
+            sampled, stencils = self._sample(leaves)
+            known = law(stencils, self._scales(list(sampled)), self.noise.level)
+            plain = [] if known is None else self._plain(leaves, sampled, known)
+            single = None if known is None else self._single(plain, known)
+        found = sampled.keys() | ([] if single is None else single.positions[single.lawful])
+        rest = [i for i in range(self.evaluate.flat.size) if i not in found]
+        return self._gradient(sampled | self._measure(rest), single)
+
+    def certify_all(self) -> FiniteDifference:
+        """Differentiate the loss in every entry, as precisely as its noise allows."""
+        return self._gradient(self._measure(range(self.evaluate.flat.size)))
 
     def remeasure(self, earlier: FiniteDifference, positions: list[int]) -> FiniteDifference:
         """The same with the whole ladder at some entries, where a verdict hangs on them.
 
         The others keep their values, under the noise that is known by now.
         """
-        extra = self.noise.level - earlier.noise.level
-        entries = [entry.noisier(extra) for entry in earlier.entries]
-        best_steps = list(earlier.best_steps)
         again = self._measure(positions, thorough=True)
-        for position, (entry, best_step) in zip(positions, again, strict=True):
-            entries[position], best_steps[position] = entry, best_step
-        return self._gradient(entries, best_steps)
+        return earlier.under(self.noise).with_entries(again)
 
     def _measure(
-        self, positions: Iterable[int], *, thorough: bool
-    ) -> list[tuple[Derivative, float]]:
+        self, positions: Iterable[int], *, thorough: bool = False
+    ) -> dict[int, Derivative]:
+        with self._restored():
+            return {position: self._entry(position, thorough) for position in positions}
+
+    @contextmanager
+    def _restored(self) -> Iterator[None]:
+        """The loss is left at its point, also on an exception or an interrupt."""
         try:
-            return [self._entry(position, thorough) for position in positions]
+            yield
         finally:
             self.evaluate.restore()
 
-    def certify(self, position: int, *, thorough: bool = False) -> Derivative:
-        """The derivative in one entry, its step chosen by what is measured."""
+    # --- one stencil --------------------------------------------------------------------------
+
+    def _sample(self, leaves: Iterable[Leaf]) -> tuple[dict[int, Derivative], list[list[Stencil]]]:
+        """Derivatives of a sample of the entries, and all the stencils that they took."""
+        measured, stencils = {}, []
+        for position in sample(leaves):
+            seen: list[Stencil] = []
+            measured[position] = self.certify(position, seen=seen)
+            stencils.append(seen)
+        return measured, stencils
+
+    def _plain(
+        self, leaves: Iterable[Leaf], sampled: Mapping[int, Derivative], known: Law
+    ) -> list[int]:
+        """The entries of parameters whose gradient is large beside what one stencil rounds off."""
+        positions: list[int] = []
+        for leaf in leaves:
+            inside = range(leaf.start, leaf.stop)
+            largest = max(abs(sampled[i].value) for i in inside if i in sampled)
+            if self.noise.level / known.step <= _FINE_ENOUGH * largest:
+                positions += [i for i in inside if i not in sampled]
+        return positions
+
+    def _single(self, positions: list[int], known: Law) -> Columns:
+        """One stencil at each of some entries; the loop that most of a check is spent in."""
+        evaluate, flat = self.evaluate, self.evaluate.flat
+        here = flat[positions]
+        scales = self._scales(positions)
+        ahead = here + known.step * scales
+        behind = here - (ahead - here)  # where the steps truly lead, in the parameters' precision
+        right, left = [], []
+        for position, x, up, down in zip(positions, here, ahead, behind, strict=True):
+            flat[position] = up
+            right.append(evaluate())
+            flat[position] = down
+            left.append(evaluate())
+            flat[position] = x
+        return columns(
+            positions,
+            self._beyond_base(right),
+            self._beyond_base(left),
+            (ahead - here).astype(np.float64),
+            (here - behind).astype(np.float64),
+            scales,
+            known,
+            self.noise.level,
+        )
+
+    def _beyond_base(self, values: list[Any]) -> FloatArray:
+        """Losses less that at the point, subtracted in the loss's own precision."""
+        own = np.array(values, np.asarray(self.base).dtype)
+        beyond: FloatArray = (own - self.base).astype(np.float64)
+        return beyond
+
+    def _scales(self, positions: list[int]) -> FloatArray:
+        """The length on which the loss is expected to vary with each of some entries."""
+        sizes = np.abs(self.evaluate.flat[positions]).astype(np.float64)
+        return np.asarray(np.maximum(sizes, 1.0))
+
+    # --- several stencils ---------------------------------------------------------------------
+
+    def certify(
+        self, position: int, *, thorough: bool = False, seen: list[Stencil] | None = None
+    ) -> Derivative:
+        """The derivative in one entry, its step chosen by what is measured; `seen` is filled."""
         x = self.evaluate.flat[position]
         finest = 4.0 * float(np.spacing(abs(x))) if x else 0.0
         scale = max(1.0, abs(float(x)))
         first = scale * first_step(self.noise.level, self.noise.slope)
-        return differentiate(self._probe(position), first, scale, finest, thorough=thorough)
+        probe = self._probe(position)
+        if seen is not None:
+            probe = _recorded(probe, seen)
+        return differentiate(probe, first, scale, finest, thorough=thorough)
 
     def across(self, position: int, jumps: float) -> Derivative:
         """The derivative in one entry of a loss whose jumps of a size are taken for noise."""
@@ -121,12 +251,12 @@ class Sweeper:
         """The stencil of one entry at a given step."""
         return self._probe(position)(step)
 
-    def _entry(self, position: int, thorough: bool) -> tuple[Derivative, float]:
-        """What is reported of one entry, and the step that suits it best."""
+    def _entry(self, position: int, thorough: bool) -> Derivative:
+        """What is reported of one entry."""
         certified = self.certify(position, thorough=thorough)
         if self.step is None:
-            return certified, certified.step
-        return _at_fixed_step(self.stencil(position, self.step), certified), certified.step
+            return certified
+        return _at_fixed_step(self.stencil(position, self.step), certified)
 
     def _probe(self, position: int) -> Callable[[float], Stencil]:
         """Stencils along one entry of the flat vector."""
@@ -160,25 +290,41 @@ class Sweeper:
 
         return probe
 
-    def _gradient(self, entries: list[Derivative], best_steps: list[float]) -> FiniteDifference:
+    def _gradient(
+        self, measured: Mapping[int, Derivative], single: Columns | None = None
+    ) -> FiniteDifference:
+        values, bounds = merged(self.evaluate.flat.size, measured, single)
         return FiniteDifference(
             Source.FINITE_DIFFERENCE,
-            np.array([entry.value for entry in entries]),
-            np.array([entry.bound for entry in entries]),
+            values,
+            bounds,
             "central differences" + (f" at step {self.step:g}" if self.step is not None else ""),
-            entries,
+            measured,
+            single,
             self.noise,
             self.step,
-            np.array(best_steps),
         )
+
+
+def _recorded(probe: Callable[[float], Stencil], seen: list[Stencil]) -> Callable[[float], Stencil]:
+    """The same probe, its stencils kept."""
+
+    def recorded(step: float) -> Stencil:
+        seen.append(probe(step))
+        return seen[-1]
+
+    return recorded
 
 
 def _at_fixed_step(classical: Stencil, certified: Derivative) -> Derivative:
     """The classical check's value, with its true error measured against the certified one."""
+    better = certified.step
     if not classical.step:
-        return Derivative(np.nan, np.inf, 0.0, np.inf, np.inf, Cause.STEP_BELOW_ULP)
+        trouble = Cause.STEP_BELOW_ULP
+        return Derivative(np.nan, np.inf, 0.0, np.inf, np.inf, trouble, best_step=better)
     if not classical.finite:
-        return Derivative(np.nan, np.inf, classical.step, np.inf, np.inf, Cause.DOMAIN)
+        trouble, step = Cause.DOMAIN, classical.step
+        return Derivative(np.nan, np.inf, step, np.inf, np.inf, trouble, best_step=better)
     error = abs(classical.central - certified.value)
     rounding = min(error, classical.rounding)
     return replace(
@@ -188,4 +334,5 @@ def _at_fixed_step(classical: Stencil, certified: Derivative) -> Derivative:
         step=classical.step,
         truncation=error - rounding,
         rounding=rounding,
+        best_step=better,
     )

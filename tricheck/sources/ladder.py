@@ -24,8 +24,8 @@ _COARSEST_FIRST = 0.03
 _RATIO = 8.0
 # The noise is known from a few values, to a factor of two or so; errors of three standard
 # deviations are to be covered: those of a central difference are 0.7 noise / h each.
-_ROUNDING_SAFETY = 4.0
-_TRUNCATION_SAFETY = 2.0
+ROUNDING_SAFETY = 4.0
+TRUNCATION_SAFETY = 2.0
 _EXTRAPOLATION_SAFETY = 12.0  # the next order, guessed from two ratios, is off by up to seven
 _MOST_STEPS = 5
 _ONE_SIDED = 0.25  # a kink on one side changes the gap by twice what it changes the slope
@@ -104,6 +104,8 @@ class Derivative:
         A kink met by the stencils.
     jump : float
         Size of a jump at the point.
+    best_step : float
+        The step that would have been chosen, where another was asked for.
     """
 
     value: float
@@ -114,13 +116,14 @@ class Derivative:
     trouble: Cause | None = None
     kink: Kink | None = None
     jump: float = 0.0
+    best_step: float = np.nan
 
     def noisier(self, extra: float) -> Derivative:
         """The same, the loss's noise found to be higher by `extra`."""
         if not extra:
             return self
         rounding = extra / self.step
-        bound = self.bound + _ROUNDING_SAFETY * rounding
+        bound = self.bound + ROUNDING_SAFETY * rounding
         return replace(self, bound=bound, rounding=self.rounding + rounding)
 
 
@@ -186,7 +189,7 @@ def differentiate(
     True
     """
     rungs = [] if thorough else _inside(probe, first, finest)
-    while rungs and len(rungs) <= _MOST_STEPS and _lawful(rungs):
+    while rungs and len(rungs) <= _MOST_STEPS and is_lawful(rungs):
         candidate = _extrapolated(rungs)
         coarsest, finest_yet = rungs[0].step, rungs[-1].step
         if candidate.truncation > _WORTH * candidate.rounding and candidate.step == finest_yet:
@@ -224,7 +227,7 @@ def _extrapolated(rungs: list[Stencil]) -> Derivative:
         weight = 1.0 / (ratio**2 - 1.0)
         truncation = _next_order(coarse, fine) / ratio**2
         rounding = (ratio**2 * fine.rounding + coarse.rounding) * weight
-        bound = _EXTRAPOLATION_SAFETY * truncation + _ROUNDING_SAFETY * rounding
+        bound = _EXTRAPOLATION_SAFETY * truncation + ROUNDING_SAFETY * rounding
         if bound < best.bound:
             value = fine.central + (fine.central - coarse.central) * weight
             best = Derivative(value, bound, fine.step, truncation, rounding)
@@ -269,7 +272,7 @@ def _truncation(rungs: list[Stencil]) -> float:
     return square if change <= 4.0 * expected else change / (ratio - 1.0)
 
 
-def _lawful(rungs: list[Stencil]) -> bool:
+def is_lawful(rungs: list[Stencil]) -> bool:
     """Whether differences fall like h² and one-sided gaps like h, as for a smooth loss."""
     if not all(rung.finite for rung in rungs):
         return False
@@ -293,7 +296,7 @@ def _straddled(rungs: list[Stencil]) -> list[float]:
     for coarse, fine in pairwise(rungs):
         if not _gap_falls(coarse, fine):
             over = abs(fine.gap)
-        elif abs(fine.gap) + _ROUNDING_SAFETY * fine.rounding < 0.5 * over:
+        elif abs(fine.gap) + ROUNDING_SAFETY * fine.rounding < 0.5 * over:
             over = 0.0
         errors.append(0.5 * over)
     return errors
@@ -316,7 +319,7 @@ def _best(rungs: list[Stencil]) -> Derivative:
             for finer in rungs[k + 1 :]
         )
         truncation = max(_truncation(rungs[: k + 1]), *disputes, straddled[k])
-        bound = _TRUNCATION_SAFETY * truncation + _ROUNDING_SAFETY * rung.rounding
+        bound = TRUNCATION_SAFETY * truncation + ROUNDING_SAFETY * rung.rounding
         if bound < best.bound:
             best = Derivative(rung.central, bound, rung.step, truncation, rung.rounding)
     return best
@@ -385,7 +388,7 @@ def _kink_at_point(rungs: list[Stencil], gap: float) -> Kink:
     for coarse, fine in pairwise(rungs):
         if abs(fine.gap) > 0.5 * abs(gap):
             change = max(abs(coarse.forward - fine.forward), abs(coarse.backward - fine.backward))
-            error = 2.0 * change + _ROUNDING_SAFETY * fine.rounding
+            error = 2.0 * change + ROUNDING_SAFETY * fine.rounding
             if error < best.error:
                 best = Kink(0.0, fine.backward, fine.forward, error)
     return best
