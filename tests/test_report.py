@@ -288,3 +288,18 @@ def test_a_sign_error_has_an_infinite_classical_figure() -> None:
     report = tricheck.check(lambda w: np.sum(w), lambda w: -np.ones(2), w, reference=None)
     pair = report.parameters["params"].pairs["backprop/finite-difference"]
     assert pair.relative_error > 1e9
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_errors_above_the_sensitivity_are_seen_by_a_finite_difference_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal(6)
+    loss, gradient = (lambda w: np.sum(np.exp(w))), np.exp
+    options: dict[str, Any] = {"step": 1e-4, "reference": None}
+    right = tricheck.check(loss, gradient, w, **options)
+    at = int(rng.integers(w.size))
+    least = right.parameters["params"].sensitivity * np.max(np.exp(w))
+    for sign in (-1.0, 1.0):
+        off = sign * 1.001 * least * (np.arange(w.size) == at)
+        report = tricheck.check(loss, lambda w, off=off: gradient(w) + off, w, **options)
+        assert not report.ok, f"{off[at]:.3e} beside {least:.3e}: {report}"

@@ -13,10 +13,11 @@ from tricheck.verdict import Facts
 def limits(evidence: Evidence, facts: Facts[BoolArray]) -> FloatArray:
     """How far each entry of backprop might be off without being flagged, shape (size,).
 
-    Infinite where the gradient vanishes.
+    Infinite where the gradient vanishes. What both sources are off by themselves, by their bounds
+    at the most, may hide as much again as the sum of the two bounds.
     """
     against = evidence.reference if evidence.reference is not None else evidence.difference
-    bounds = evidence.backprop.bounds + against.bounds
+    bounds = 2.0 * (evidence.backprop.bounds + against.bounds)
     bounds = np.maximum(bounds, evidence.rtol * evidence.largest)
     return np.where(facts.vanished | cancelled(evidence), np.inf, bounds)
 

@@ -99,7 +99,7 @@ class Gradients:
         """The gradient of a result, once all that used it has been undone; None for zero."""
         self._mine.discard(storage)
         gradient = self._whole.pop(storage, None)
-        return gradient[()] if gradient is not None and np.ndim(gradient) == 0 else gradient
+        return gradient[()] if isinstance(gradient, np.ndarray) and not gradient.ndim else gradient
 
     def region(self, place: Place) -> Any:
         """The gradient of a place as an array to be written to."""

@@ -98,7 +98,7 @@ def _divided_by(step: Step, sizes: set[int]) -> Iterator[int]:
     elif step.note is not None and function in (np.true_divide, np.multiply):
         for number in (plain(arg) for arg in step.note.args if not is_traced(arg)):
             if np.ndim(number) == 0 and number:
-                count = abs(float(number if function is np.true_divide else 1.0 / number))
+                count = float(abs(number if function is np.true_divide else 1.0 / number))
                 # 2 alone is the square's; 2N holds it too
                 readings = (n for n in (count, count / 2) if count > 2 and n in sizes)
                 yield from islice(map(round, readings), 1)

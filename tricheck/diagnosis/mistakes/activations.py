@@ -184,7 +184,8 @@ def _elementwise(step: Step) -> bool:
     of_entries = isinstance(function, np.ufunc) and function.signature is None
     if not (of_entries or function in (np.where, np.clip, np.copy, np.sinc)) or not step.places:
         return False
-    return all(np.shape(p.look(p.storage.value)) == shape for p in step.places)
+    arguments = [p.look(p.storage.value) for p in step.places]
+    return all(np.shape(a) == shape and np.isrealobj(a) for a in (*arguments, step.value))
 
 
 def _key(place: Place, chain_of: dict[Any, Key]) -> Key:

@@ -14,19 +14,24 @@ _MOST = 24
 
 
 def at_hand(right: list[Any], every: list[Site]) -> Iterator[tuple[str, list[Any]]]:
-    """Arrays of the same shapes as the right ones, one for each turn, with words for them."""
-    shapes = [np.shape(value) for value in right]
+    """Arrays of the same kinds as the right ones, one for each turn, with words for them."""
+    kinds = [_kind(value) for value in right]
     seen = [right]
     for words, values in _of_operations(len(right), every):
-        if [np.shape(value) for value in values] != shapes or any(_same(values, s) for s in seen):
+        if [_kind(value) for value in values] != kinds or any(_same(values, s) for s in seen):
             continue
         if len(seen) > _MOST:
             break
         seen.append(values)
         yield words, values
-    if len(right) > 1 and len(set(shapes)) == 1:
+    if len(right) > 1 and len(set(kinds)) == 1:
         yield "that of the next turn", [*right[1:], right[-1]]
         yield "that of the turn before", [right[0], *right[:-1]]
+
+
+def _kind(value: Any) -> tuple[tuple[int, ...], bool]:
+    """Shape, and whether it is complex."""
+    return np.shape(value), np.iscomplexobj(value)
 
 
 def _of_operations(turns: int, every: list[Site]) -> Iterator[tuple[str, list[Any]]]:

@@ -24,6 +24,7 @@ from tricheck.vocabulary import Cause, Finding, Source
 _MOST_READINGS = 4
 _FACTOR = 1e-9
 _MOST_FACTORS = 3
+_FOLLOWS = 1e-4
 
 
 def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
@@ -69,6 +70,7 @@ def mistaken(
     trials = Trials(
         kept, {leaf.name: flat["backprop"][leaf.place] for leaf in kept.parameters.leaves}
     )
+    unexplained = [name for name in unexplained if not _follows(kept, name, flat)]
     factors = dict.fromkeys(f"{factor.value:.6g}" for factor in around.factors.values())
     for factor in (1.0, *map(float, list(factors)[:_MOST_FACTORS])):
         rest = frozenset(unexplained) - found.keys()
@@ -86,6 +88,13 @@ def mistaken(
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
                 found[name] = _finding(explained, name, seen.backprop[place], factor, around)
     return found
+
+
+def _follows(kept: Study, name: str, flat: Mapping[str, FloatArray]) -> bool:
+    """Whether backprop is the loss's own way back, in which no mistake is to be found."""
+    place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
+    own, came, right = kept.gradient()[place], flat["backprop"][place], flat["truth"][place]
+    return bool(np.max(np.abs(own - came)) <= _FOLLOWS * np.max(np.abs(right - came)))
 
 
 def located(

@@ -53,7 +53,7 @@ def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
     later = _Values(study)
     known: list[list[FloatArray]] = []  # logits less their maximum are the same once more
     for site in every:
-        if not all(isinstance(step, Computed) and np.ndim(step.value) for step in site.steps):
+        if not all(isinstance(step, Computed) and _may_be_logits(step) for step in site.steps):
             continue
         for link in _LINKS:
             pairs = [(step, link.value(np.asarray(step.value, float))) for step in site.steps]
@@ -65,6 +65,10 @@ def mistakes(study: Study, every: list[Site]) -> Iterator[Mistake]:
             found = [_linked(study, later, link, step, p) for step, p in pairs]
             yield from _at_logits(study, site, link.name, found)
             yield from _of_jacobian(study, site, link.name, found)
+
+
+def _may_be_logits(step: Step) -> bool:
+    return np.ndim(step.value) > 0 and np.isrealobj(step.value)
 
 
 def _linked(study: Study, later: _Values, link: _Link, step: Step, p: FloatArray) -> _Linked:

@@ -208,7 +208,7 @@ def _gone_back(step: Step, position: int, other: int, factor: Any, came: Any) ->
     with recording() as tape:
         args = [plain(arg) for arg in note.args]
         args[other] = factor
-        storage = tape.storage(np.asarray(args[position], dtype=np.float64))
+        storage = tape.storage(np.asarray(args[position]) + 0.0)  # floats, complex ones too
         args[position] = Traced(storage)
         answer = record(note.function, *args, **{k: plain(v) for k, v in note.kwargs.items()})
         return back(tape.steps, answer.place, came).pop(storage)
