@@ -101,8 +101,8 @@ class Evaluator:
 
     def __init__(self, calls: Calls, dtype: npt.DTypeLike) -> None:
         self._calls = calls
-        self._values = calls.parameters.values.astype(dtype)
-        self.flat = self._values.copy()
+        self.start = calls.parameters.values.astype(dtype, copy=False)
+        self.flat = self.start.copy()
         self._structure = calls.parameters.build(self.flat)
         self._args, self._kwargs = calls.arguments()
         # A number cannot be a view, and a function that changes its parameters spoils the views.
@@ -140,7 +140,7 @@ class Evaluator:
 
     def restore(self) -> None:
         """Back to the point, by assignment: adding and subtracting a step is not exact."""
-        self.flat[:] = self._values
+        self.flat[:] = self.start
 
 
 def read_loss(answer: Any) -> np.floating[Any]:

@@ -95,6 +95,7 @@ def sample(leaves: Iterable[Leaf]) -> list[int]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from tricheck.parameters import Parameters
     >>> sample(Parameters.read(np.zeros((10, 10))).leaves)
     [0, 8, 16, 23, 32, 42, 47, 61, 66, 70, 76, 85, 94]

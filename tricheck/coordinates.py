@@ -1,0 +1,179 @@
+"""What a finite difference moves: single entries, or random directions through many at once.
+
+A derivative along a random direction is one number for a whole parameter array: each of its entries
+is in it, with a sign of its own and no small weight, so that none can hide, and errors of several
+cancel by coincidence only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.calls import Evaluator
+from tricheck.parameters import FloatArray, Index, Leaf, Parameters
+from tricheck.sources.estimate import Estimate
+
+_ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries of one parameter that move together.
+
+    Attributes
+    ----------
+    leaf : Leaf
+    offsets : ndarray of int, shape (count,), or slice
+        Which of its entries.
+    signs : ndarray of int8, shape (count,)
+        Which way each of them goes.
+    """
+
+    leaf: Leaf
+    offsets: npt.NDArray[np.intp] | slice
+    signs: npt.NDArray[np.int8]
+
+    @property
+    def count(self) -> int:
+        """How many entries move."""
+        return len(self.signs)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a single entry."""
+        return self.count == 1
+
+    @property
+    def members(self) -> npt.NDArray[np.intp]:
+        """Offsets of its entries in the parameter."""
+        if isinstance(self.offsets, slice):
+            return np.arange(self.leaf.stop - self.leaf.start)[self.offsets]
+        return self.offsets
+
+    def of(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Its entries in a flat vector."""
+        return flat[self.leaf.place][self.offsets]
+
+    def put(self, flat: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+        """Its entries in a flat vector, replaced."""
+        flat[self.leaf.place][self.offsets] = values
+
+    def weights(self, flat: FloatArray) -> FloatArray:
+        """How far each entry moves in a unit step: by its own scale, all together by one."""
+        if self.alone:
+            return np.ones(1)
+        scales = np.abs(self.of(flat))
+        np.maximum(scales, 1.0, out=scales)
+        scales *= self.signs
+        scales /= np.sqrt(self.count)
+        return scales
+
+    def halves(self) -> tuple[Group, Group]:
+        """The same entries in two groups."""
+        half, members = self.count // 2, self.members
+        return (
+            replace(self, offsets=members[:half], signs=self.signs[:half]),
+            replace(self, offsets=members[half:], signs=self.signs[half:]),
+        )
+
+
+@dataclass(frozen=True)
+class _Coordinates(Leaf):
+    """A parameter whose entries are the groups that move in it."""
+
+    groups: tuple[Group, ...] = ()
+
+    def index(self, offset: int) -> Index:
+        """The index tuple of a single entry; that of a group's first."""
+        group = self.groups[offset]
+        return group.leaf.index(int(group.members[0]))
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Groups that are moved one at a time, those of one parameter beside each other.
+
+    Attributes
+    ----------
+    groups : tuple of Group
+    parameters : Parameters
+        The model's parameters by name, each with as many entries as it has groups; their values
+        are those of single entries, and 0 for directions.
+    """
+
+    groups: tuple[Group, ...]
+    parameters: Parameters
+
+    @classmethod
+    def of(cls, groups: Sequence[Group], parameters: Parameters) -> Coordinates:
+        """Lay out groups of a model's parameters."""
+        ordered = sorted(groups, key=lambda group: group.leaf.start)
+        leaves: list[Leaf] = []
+        start = 0
+        for leaf in parameters.leaves:
+            own = tuple(group for group in ordered if group.leaf is leaf)
+            if own:
+                stop = start + len(own)
+                shape, dtype = (len(own),), leaf.dtype
+                leaves.append(_Coordinates(leaf.name, shape, dtype, start, stop, False, own))
+                start = stop
+        values = [group.of(parameters.values)[0] if group.alone else 0.0 for group in ordered]
+        flat = np.array(values, dtype=parameters.values.dtype)
+        return cls(tuple(ordered), Parameters(tuple(leaves), flat, None))
+
+    def project(self, gradient: FloatArray, point: FloatArray) -> FloatArray:
+        """Derivatives along the groups, from a gradient in the model's parameters."""
+        slopes = [np.dot(group.of(gradient), group.weights(point)) for group in self.groups]
+        return np.array(slopes, dtype=np.float64)
+
+    def estimate(self, source: Estimate, point: FloatArray) -> Estimate:
+        """A source along the groups; the errors of a group's entries may all add up."""
+        bounds = np.empty(len(self.groups))
+        for row, group in enumerate(self.groups):
+            weights = np.abs(group.weights(point))
+            own = np.dot(group.of(source.bounds), weights)
+            terms = 0.0 if group.alone else np.dot(np.abs(group.of(source.values)), weights)
+            bounds[row] = own + _ROUNDED * terms
+        return replace(source, values=self.project(source.values, point), bounds=bounds)
+
+
+class Along:
+    """The loss along groups of its parameters: an `Evaluator` whose `flat` are coordinates."""
+
+    def __init__(self, evaluate: Evaluator, coordinates: Coordinates) -> None:
+        self._evaluate = evaluate
+        self._groups = coordinates.groups
+        self._start = coordinates.parameters.values.astype(evaluate.flat.dtype)
+        self._point = evaluate.start
+        self.flat = self._start.copy()
+        self.leaves = coordinates.parameters.leaves
+
+    def __call__(self) -> Any:
+        """The loss at `flat`."""
+        moved = np.flatnonzero(self.flat != self._start)
+        try:
+            for row in moved:
+                self._move(self._groups[row], self.flat[row])
+            return self._evaluate()
+        finally:
+            for row in moved:
+                group = self._groups[row]
+                group.put(self._evaluate.flat, group.of(self._point))
+
+    def _move(self, group: Group, step: Any) -> None:
+        if group.alone:
+            group.put(self._evaluate.flat, step)
+            return
+        way = group.weights(self._point)
+        way *= step
+        way += group.of(self._point)
+        group.put(self._evaluate.flat, way)
+
+    def restore(self) -> None:
+        """Back to the point."""
+        self.flat[:] = self._start
