@@ -46,6 +46,7 @@ def parameter(name: str, verdict: Verdict, wrong: list[tuple[int, ...]]) -> Para
         {f"{pair.first}/{pair.second}": pair for pair in pairs},
         2.5e-15,
         1.5e-15,
+        1.6e-11,
         Worst(
             (2, 0),
             {B: backprop, D: -0.4100000000031, R: -0.41},

@@ -74,5 +74,5 @@ def test_bugs_beyond_what_jumps_hide_are_convicted(
 def verdict_on(loss: Any, gradient: Any, point: Array) -> Verdict:
     """The verdict without a report, whose search for the mistake takes long on long loops."""
     model = Model(loss, gradient, point)
-    evidence, _ = measure(Calls(model, Parameters.read(point)), "auto", None, 0.0, 0)
-    return worst(decide_all(facts_of(evidence)))
+    measured = measure(Calls(model, Parameters.read(point)), "auto", None, 0.0, 0, "all")
+    return worst(decide_all(facts_of(measured.judged)))

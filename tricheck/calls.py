@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +90,25 @@ class Calls:
                 self.loss(self.parameters.values, native=True)
         except Exception:  # whatever is wrong with the loss has been said already
             return
+
+
+class Movable(Protocol):
+    """A loss at a flat vector that is changed in place."""
+
+    flat: FloatArray
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """What the vector is divided into."""
+        ...
+
+    def __call__(self) -> Any:
+        """The loss at `flat`."""
+        ...
+
+    def restore(self) -> None:
+        """Back to the point."""
+        ...
 
 
 class Evaluator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence, facts_of
 from tricheck.formula import formula
-from tricheck.measure import measure
+from tricheck.measure import Entries, measure
+from tricheck.measured import Measured
 from tricheck.model import Model
 from tricheck.parameters import Index, Parameters
 from tricheck.report import Report
@@ -41,6 +42,7 @@ def check(
     reference: Any = "auto",
     step: float | None = None,
     rtol: float = 0.0,
+    entries: Entries = "auto",
     seed: int = 0,
     displace: int | None = None,
     name: str | None = None,
@@ -73,6 +75,12 @@ def check(
         error is measured and reported. By default each entry's step is chosen and certified.
     rtol : float
         Relative differences up to this are accepted beyond the bounds (then with a warning).
+    entries : {"auto", "all"}
+        Where finite differences are taken. ``"all"``: in every entry. ``"auto"``: so up to 2,048
+        entries; beyond, backprop and the reference are still compared in every entry, and the
+        loss is differentiated along one random direction through each parameter and in the
+        entries that are in dispute, which is what can change the verdict. With a fixed `step`
+        always in every entry.
     seed : int
         Seed of every random draw.
     displace : int, optional
@@ -110,13 +118,13 @@ def check(
     '3'
     """
     model = _model(loss, gradient, params, args, kwargs, name)
-    _refuse_bad_options(step, rtol, seed, displace)
+    _refuse_bad_options(step, rtol, entries, seed, displace)
     with model.at_work() as working:
         own = Calls(working, Parameters.read(working.params))
         try:
             calls = own if displace is None else displaced_calls(own, int(displace))
-            evidence, notes = measure(calls, reference, step, rtol, seed)
-            report = _report(calls, evidence, notes, step, seed, displace)
+            measured = measure(calls, reference, step, rtol, seed, entries)
+            report = _report(calls, measured, step, seed, displace)
         finally:
             own.leave_state_at_point()
     # The model as it was handed over: the one at work is gone.
@@ -182,11 +190,13 @@ def _model(
     return Model(loss, gradient, params, args, kwargs or {}, name)
 
 
-def _refuse_bad_options(step: Any, rtol: Any, seed: Any, displace: Any) -> None:
+def _refuse_bad_options(step: Any, rtol: Any, entries: Any, seed: Any, displace: Any) -> None:
     if step is not None and not (_is_number(step) and np.isfinite(step) and step > 0):
         raise ModelError(f"step is {step!r}, expected a positive number such as 1e-5, or None")
     if not (_is_number(rtol) and np.isfinite(rtol) and rtol >= 0):
         raise ModelError(f"rtol is {rtol!r}, expected a number of 0 or more")
+    if entries not in get_args(Entries):
+        raise ModelError(f"entries is {entries!r}, expected 'auto' or 'all'")
     refuse_bad_seed(seed)
     if displace is not None:
         refuse_bad_seed(displace, "displace", ", or None")
@@ -197,52 +207,40 @@ def _is_number(value: Any) -> bool:
 
 
 def _report(
-    calls: Calls,
-    evidence: Evidence,
-    notes: list[Finding],
-    step: float | None,
-    seed: int,
-    displace: int | None,
+    calls: Calls, measured: Measured, step: float | None, seed: int, displace: int | None
 ) -> Report:
     with np.errstate(all="ignore"):  # wrong gradients may be huge, and overflow what reads them
-        return _assembled(calls, evidence, notes, step, seed, displace)
+        return _assembled(calls, measured, step, seed, displace)
 
 
 def _assembled(
-    calls: Calls,
-    evidence: Evidence,
-    notes: list[Finding],
-    step: float | None,
-    seed: int,
-    displace: int | None,
+    calls: Calls, measured: Measured, step: float | None, seed: int, displace: int | None
 ) -> Report:
     # The diagnosis is imported with the first report, to keep `import tricheck` light.
     from tricheck.diagnosis.hiding.blind_spots import blind_spots
     from tricheck.diagnosis.hiding.elsewhere import Elsewhere
     from tricheck.diagnosis.mistakes.findings import kept_run
 
-    facts = facts_of(evidence)
-    kept = kept_run(calls, evidence)
-    entry_verdicts = _entry_verdicts(evidence, facts, _convicted(notes))
+    evidence, judged = measured.evidence, measured.judged
+    kept = kept_run(calls, measured)
+    entry_verdicts = _entry_verdicts(judged, facts_of(judged), _convicted(measured.notes))
     verdicts, wrong = {}, {}
     for leaf in evidence.parameters.leaves:
-        block = entry_verdicts[leaf.place]
+        block = entry_verdicts[measured.moved(leaf).place]
         verdicts[leaf.name] = worst(block)
-        positions = np.flatnonzero(block == verdicts[leaf.name])
+        rows = np.flatnonzero(block == verdicts[leaf.name])
         blamed = verdicts[leaf.name] in ACCUSING
-        wrong[leaf.name] = [leaf.index(int(i)) for i in positions] if blamed else []
+        wrong[leaf.name] = measured.indices(leaf, rows) if blamed else []
     gradients, bounds = structured(evidence)
     return Report(
         calls.model.title,
         worst(verdicts.values()),
         {
-            leaf.name: parameter_report(
-                evidence, facts, leaf, verdicts[leaf.name], wrong[leaf.name]
-            )
+            leaf.name: parameter_report(measured, leaf, verdicts[leaf.name], wrong[leaf.name])
             for leaf in evidence.parameters.leaves
         },
-        _findings(calls, evidence, verdicts, wrong, notes, kept),
-        blind_spots(evidence, facts, verdicts, kept, Elsewhere(calls, kept), displace is not None),
+        _findings(calls, measured, verdicts, wrong, kept),
+        blind_spots(measured, verdicts, kept, Elsewhere(calls, kept), displace is not None),
         gradients,
         bounds,
         {},  # counted once the last call is made
@@ -251,6 +249,7 @@ def _assembled(
         step,
         int(seed),
         None if displace is None else int(displace),
+        measured.directions,
     )
 
 
@@ -278,10 +277,9 @@ def _entry_verdicts(
 
 def _findings(
     calls: Calls,
-    evidence: Evidence,
+    measured: Measured,
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
-    notes: list[Finding],
     kept: Study | None,
 ) -> list[Finding]:
     from tricheck.diagnosis import backprop as backprop_diagnosis
@@ -289,6 +287,8 @@ def _findings(
     from tricheck.diagnosis import reference as reference_diagnosis
     from tricheck.diagnosis.deltas import findings as deltas
     from tricheck.diagnosis.digits import few_digits
+
+    evidence, judged, notes = measured.evidence, measured.judged, measured.notes
 
     def blamed(*who: Verdict) -> dict[str, list[Index]]:
         return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
@@ -301,8 +301,8 @@ def _findings(
         *deltas.diagnose(evidence, verdicts, kept),
         *backprop_diagnosis.accepted_by_rtol(evidence),
         *few_digits(evidence, verdicts, calls),
-        *reference_diagnosis.diagnose(evidence, blamed(Verdict.REFERENCE)),
-        *finite_difference_diagnosis.diagnose(evidence, verdicts),
+        *reference_diagnosis.diagnose(judged, blamed(Verdict.REFERENCE)),
+        *finite_difference_diagnosis.diagnose(judged, verdicts),
         *evidence.point.findings,
         *notes,
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from tricheck.parameters import FloatArray, Index, Leaf, Parameters
 from tricheck.sources.estimate import Estimate
 
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
+
+
+E = TypeVar("E", bound=Estimate)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,14 @@ class Group:
         Which of its entries.
     signs : ndarray of int8, shape (count,)
         Which way each of them goes.
+    differing : bool
+        Whether other sources differ in each of them.
     """
 
     leaf: Leaf
     offsets: npt.NDArray[np.intp] | slice
     signs: npt.NDArray[np.int8]
+    differing: bool = False
 
     @property
     def count(self) -> int:
@@ -51,13 +57,13 @@ class Group:
     @property
     def members(self) -> npt.NDArray[np.intp]:
         """Offsets of its entries in the parameter."""
-        if isinstance(self.offsets, slice):
-            return np.arange(self.leaf.stop - self.leaf.start)[self.offsets]
-        return self.offsets
+        every = self.leaf.stop - self.leaf.start
+        return np.arange(every) if isinstance(self.offsets, slice) else self.offsets
 
     def of(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Its entries in a flat vector."""
-        return flat[self.leaf.place][self.offsets]
+        block: npt.NDArray[Any] = flat[self.leaf.place]
+        return block[self.offsets]
 
     def put(self, flat: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
         """Its entries in a flat vector, replaced."""
@@ -67,11 +73,15 @@ class Group:
         """How far each entry moves in a unit step: by its own scale, all together by one."""
         if self.alone:
             return np.ones(1)
-        scales = np.abs(self.of(flat))
-        np.maximum(scales, 1.0, out=scales)
-        scales *= self.signs
-        scales /= np.sqrt(self.count)
-        return scales
+        weights: FloatArray = np.abs(self.of(flat))
+        np.maximum(weights, 1.0, out=weights)
+        weights *= self.signs
+        weights /= np.sqrt(self.count)
+        return weights
+
+    def only(self, offsets: npt.NDArray[np.intp], *, differing: bool = False) -> Group:
+        """Some of its parameter's entries, of which it holds all."""
+        return Group(self.leaf, offsets, self.signs[offsets], differing)
 
     def halves(self) -> tuple[Group, Group]:
         """The same entries in two groups."""
@@ -80,6 +90,14 @@ class Group:
             replace(self, offsets=members[:half], signs=self.signs[:half]),
             replace(self, offsets=members[half:], signs=self.signs[half:]),
         )
+
+
+def whole_leaf(leaf: Leaf, rng: np.random.Generator) -> Group:
+    """All entries of a parameter, each with a random sign."""
+    signs = rng.integers(0, 2, leaf.stop - leaf.start, dtype=np.int8)
+    signs *= 2
+    signs -= 1
+    return Group(leaf, slice(None), signs)
 
 
 @dataclass(frozen=True)
@@ -131,7 +149,7 @@ class Coordinates:
         slopes = [np.dot(group.of(gradient), group.weights(point)) for group in self.groups]
         return np.array(slopes, dtype=np.float64)
 
-    def estimate(self, source: Estimate, point: FloatArray) -> Estimate:
+    def estimate(self, source: E, point: FloatArray) -> E:
         """A source along the groups; the errors of a group's entries may all add up."""
         bounds = np.empty(len(self.groups))
         for row, group in enumerate(self.groups):

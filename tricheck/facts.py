@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from tricheck.comparison import BoolArray, Pair, compare
 from tricheck.contract import Point
-from tricheck.parameters import FloatArray, Parameters, per_parameter_max
+from tricheck.parameters import FloatArray, Leaf, Parameters, per_parameter_max
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
 from tricheck.sources.jumps import Jump
@@ -59,7 +60,7 @@ class Evidence:
     jump: Jump | None = None
     pieces: dict[int, Pieces] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The pairs that exist: three, or one without a reference."""
         pairs = [compare(self.backprop, self.difference, self.rtol)]
@@ -68,22 +69,30 @@ class Evidence:
             pairs.append(compare(self.difference, self.reference, self.rtol))
         return pairs
 
-    @property
+    @cached_property
     def apart(self) -> FloatArray:
         """The largest difference of any pair, shape (size,)."""
         apart: FloatArray = np.fmax.reduce([pair.differences for pair in self.pairs])
         return apart
 
-    @property
+    @cached_property
     def largest(self) -> FloatArray:
-        """Each parameter's largest gradient entry, by the most precise other source.
+        """Each parameter's largest gradient entry, for each of its entries; shape (size,)."""
+        largest = np.empty(self.parameters.size)
+        for leaf in self.parameters.leaves:
+            largest[leaf.place] = self.largest_of(leaf)
+        return largest
 
-        Shape (size,)."""
-        values = self.difference.values
+    def largest_of(self, leaf: Leaf) -> float:
+        """A parameter's largest gradient entry, by the most precise source beside backprop."""
+        difference = self.difference.part(leaf.place)
+        values = difference.values
         if self.reference is not None:
-            known = self.reference.finite & ~(self.reference.bounds > self.difference.bounds)
-            values = np.where(known | ~self.difference.finite, self.reference.values, values)
-        return per_parameter_max(self.parameters, values)
+            reference = self.reference.part(leaf.place)
+            known = reference.finite & ~(reference.bounds > difference.bounds)
+            values = np.where(known | ~difference.finite, reference.values, values)
+        size = np.abs(values)
+        return float(np.max(size, where=np.isfinite(size), initial=0.0))
 
 
 def facts_of(evidence: Evidence) -> Facts[BoolArray]:

@@ -65,7 +65,7 @@ class Sources:
         """What the sources are derivatives in."""
         return self.calls.parameters
 
-    def others(self, seed: int) -> list[ReferenceEstimate]:
+    def others(self, seed: int, /) -> list[ReferenceEstimate]:
         """The references that nobody asked for."""
         return [] if self.chosen else references.others(self.calls, self.noise, seed)
 

@@ -19,6 +19,7 @@ from tricheck.errors import ModelError
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Index = tuple[int, ...]
+LARGE = 100_000  # entries; of more, a pass over all is not free
 
 
 class ShapeError(NamedTuple):

@@ -1,53 +1,218 @@
-"""Many parameters: every entry of backprop beside the reference, the loss's own word where it tells.
+"""Many parameters: backprop beside the reference everywhere, the loss's own word where it tells.
 
-Where backprop and the reference agree, a finite difference along a random direction through all of
-a parameter's entries sees what they might share. Where they do not, it is taken in single entries,
-and along one direction through all that are disputed. A direction that accuses somebody is halved
-until the entries are found (group testing, Dorfman, 1943).
+Where the two agree, a finite difference along a random direction through all of a parameter's
+entries sees what they might share. Where they do not, it is taken in single entries, and along one
+direction through the others that are disputed. A direction that is at odds with somebody is halved
+until the entries are found (group testing: Dorfman, 1943).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from tricheck.calls import Evaluator
 from tricheck.comparison import compare
-from tricheck.coordinates import Coordinates
-from tricheck.facts import Evidence
-from tricheck.parameters import FloatArray, Leaf
-from tricheck.sources.estimate import Estimate
+from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
+from tricheck.facts import Evidence, facts_of
+from tricheck.judge import Sources, judge
+from tricheck.measured import Measured
+from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
+from tricheck.sources.finite_difference import Sweeper, merged
+from tricheck.sources.ladder import Derivative
+from tricheck.sources.monte_carlo import backprop_bound
+from tricheck.sources.noise import Noise
+from tricheck.sources.reference import ReferenceEstimate
+from tricheck.verdict import ACCUSING, decide_all
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
-_MOST_HALVED = 96  # groups measured in search of the entries behind an accusation
+_MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
+
+_ONE = np.ones(1, dtype=np.int8)
+
+Offsets = npt.NDArray[np.intp]
+
+
+def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: int) -> Measured:
+    """Measure directions, and single entries where these or the other sources are in dispute.
+
+    Parameters
+    ----------
+    sources : Sources
+        Backprop and the references, entry by entry.
+    evaluate : Evaluator
+        The loss.
+    base : numpy scalar
+        Its value at the point.
+    rtol : float
+    seed : int
+        Seed of the directions.
+    """
+    known: dict[int, Derivative] = {}
+    groups = list(_first_groups(sources, rtol, seed))
+    while True:
+        coordinates = Coordinates.of(groups, sources.parameters)
+        sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
+        rows = range(len(groups))
+        new = [row for row in rows if id(coordinates.groups[row]) not in known]
+        known |= {id(coordinates.groups[row]): e for row, e in sweeper.entries(new).items()}
+        difference = sweeper.gradient({row: known[id(coordinates.groups[row])] for row in rows})
+        along = SourcesAlong.of(sources, coordinates)
+        judged, found = judge(along, sweeper, difference, rtol, seed)
+        known |= {id(coordinates.groups[row]): judged.difference.entry(row) for row in rows}
+        halved = _to_halve(judged, coordinates)
+        if not halved:
+            return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, found)
+        apart = {id(group) for group in halved}
+        groups = [group for group in groups if id(group) not in apart]
+        groups += [half for group in halved for half in group.halves()]
+
+
+def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
+    """The sources entry by entry, with the finite difference of single entries."""
+    single = {
+        group.leaf.start + int(group.members[0]): judged.difference.entry(row)
+        for row, group in enumerate(coordinates.groups)
+        if group.alone
+    }
+    values, bounds = merged(sources.parameters.size, single, None)
+    difference = replace(judged.difference, values=values, bounds=bounds, measured=single)
+    used = judged.reference.method if judged.reference is not None else ""
+    reference = next((c for c in sources.candidates if c.method in used), None)
+    return sources.evidence(difference, reference, rtol)
+
+
+# --- groups -------------------------------------------------------------------------------------
+
+
+def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
+    """For each parameter the disputed entries, some alone and the others together, and the rest."""
+    rng = np.random.default_rng(seed)
+    for leaf in sources.parameters.leaves:
+        whole = whole_leaf(leaf, rng)
+        differing = disputed(sources, leaf, rtol)
+        if not differing.size:
+            yield whole
+            continue
+        alone, together = _chosen(differing, rng)
+        yield from (Group(leaf, alone[k : k + 1], _ONE) for k in range(alone.size))
+        if together.size:
+            yield whole.only(together, differing=True)
+        if differing.size < whole.count:
+            yield whole.only(np.setdiff1d(whole.members, differing, assume_unique=True))
+
+
+def disputed(sources: Sources, leaf: Leaf, rtol: float) -> Offsets:
+    """Offsets of a parameter's entries that cannot be compared in one sum, the worst first."""
+    mine = sources.backprop.part(leaf.place)
+    odd = ~mine.finite | sources.unrepeatable[leaf.place]
+    worst = np.where(odd, np.inf, 0.0)
+    for candidate in sources.candidates:
+        pair = compare(mine, candidate.part(leaf.place), rtol)
+        np.copyto(worst, np.fmax(pair.differences, worst), where=~pair.agree & ~odd)
+        worst[~candidate.finite[leaf.place]] = np.inf
+    offsets = np.flatnonzero(worst)
+    ordered: Offsets = offsets[np.argsort(-worst[offsets], kind="stable")]
+    return ordered
+
+
+def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offsets]:
+    """The worst of the disputed entries and some at random; and the others, in their order."""
+    if differing.size <= _ALONE:
+        return differing, differing[:0]
+    worst, others = differing[: _ALONE // 2], differing[_ALONE // 2 :]
+    drawn = rng.choice(others, _ALONE // 2, replace=False)
+    return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
+
+
+def _to_halve(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
+    """Directions that are at odds with somebody, if not in each of their entries.
+
+    Of a parameter in which most are, no more: it is wrong as a whole.
+    """
+    facts = facts_of(evidence)
+    accused = np.isin(decide_all(facts), list(ACCUSING))
+    mixed = facts.difference & ~(facts.br | facts.bf | facts.fr)
+    found = []
+    for leaf in coordinates.parameters.leaves:
+        at_odds = [
+            group
+            for group, wrong, unlike in zip(
+                coordinates.groups[leaf.place], accused[leaf.place], mixed[leaf.place], strict=True
+            )
+            if not group.alone and (unlike if group.differing else wrong or unlike)
+        ]
+        found += at_odds if len(at_odds) <= _MOST_AT_ODDS else []
+    return found
+
+
+# --- the sources along groups -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was measured of a model with many parameters.
+class SourcesAlong(Sources):
+    """Sources along groups of a model's entries.
 
     Attributes
     ----------
+    whole : Sources
+        The same, entry by entry.
     coordinates : Coordinates
-        The groups that the finite difference moved.
-    evidence : Evidence
-        The three sources along these.
+        The groups.
     """
 
+    whole: Sources
     coordinates: Coordinates
-    evidence: Evidence
+
+    @classmethod
+    def of(cls, whole: Sources, coordinates: Coordinates) -> SourcesAlong:
+        """The sources, summed over each group with the weights of its entries."""
+        values = whole.parameters.values
+        point = replace(
+            whole.point,
+            gradient=coordinates.project(whole.point.gradient, values),
+            second_gradient=coordinates.project(whole.point.second_gradient, values),
+            gradient_eps=np.array([g.of(whole.point.gradient_eps)[0] for g in coordinates.groups]),
+        )
+        return cls(
+            whole.calls,
+            point,
+            whole.noise,
+            coordinates.estimate(whole.backprop, values),
+            [coordinates.estimate(candidate, values) for candidate in whole.candidates],
+            np.array([g.of(whole.unrepeatable).any() for g in coordinates.groups]),
+            whole.chosen,
+            whole,
+            coordinates,
+        )
 
     @property
-    def directions(self) -> int:
-        """How many groups are more than single entries."""
-        return sum(not group.alone for group in self.coordinates.groups)
+    def parameters(self) -> Parameters:
+        """The groups, as entries of the parameters."""
+        return self.coordinates.parameters
 
+    def others(self, _seed: int, /) -> list[ReferenceEstimate]:
+        """None: those that nobody asked for cost a call for every entry."""
+        return []
 
-def disputed(backprop: Estimate, reference: Estimate | None, leaf: Leaf, rtol: float) -> FloatArray:
-    """Offsets of a parameter's entries that differ beyond their bounds, the worst first."""
-    mine, other = backprop.part(leaf), reference.part(leaf) if reference is not None else None
-    if other is None:
-        return np.flatnonzero(~mine.finite)
-    pair = compare(mine, other, rtol)
-    offsets = np.flatnonzero(~pair.agree)
-    return offsets[np.argsort(-pair.differences[offsets], kind="stable")]
+    def exact(self, noise: Noise, seed: int) -> ReferenceEstimate | None:
+        """The derivatives to 50 digits, unless there are too many."""
+        values = self.whole.parameters.values
+        found = None if values.size > LARGE else self.whole.exact(noise, seed)
+        return None if found is None else self.coordinates.estimate(found, values)
+
+    def rounding_inside(self, seed: int) -> FloatArray:
+        """What rounding adds to backprop's bounds, from runs that are read along the groups."""
+        return backprop_bound(
+            self.calls,
+            self.whole.point,
+            self.backprop.bounds,
+            seed,
+            read=partial(self.coordinates.project, point=self.whole.parameters.values),
+            leaves=self.parameters.leaves,
+        )

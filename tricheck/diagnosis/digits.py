@@ -40,7 +40,8 @@ def few_digits(evidence: Evidence, verdicts: Mapping[str, Verdict], calls: Calls
     if evidence.rtol or evidence.point.spread or evidence.unrepeatable.any():
         return []
     agreed = [leaf for leaf in evidence.parameters.leaves if verdicts[leaf.name] in _AGREES]
-    coarse = {leaf.name: error for leaf in agreed if (error := _excess(evidence, leaf))}
+    scales = lengths(evidence.parameters)
+    coarse = {leaf.name: error for leaf in agreed if (error := _excess(evidence, leaf, scales))}
     if not coarse:
         return []
     moved = _moved_by_rounding(evidence, calls)
@@ -51,14 +52,18 @@ def few_digits(evidence: Evidence, verdicts: Mapping[str, Verdict], calls: Calls
     ]
 
 
-def _excess(evidence: Evidence, leaf: Leaf) -> float:
+def _excess(evidence: Evidence, leaf: Leaf, scales: FloatArray) -> float:
     """The largest error of a block that nothing measured beside backprop explains; 0 for none."""
-    right, backprop = _right(evidence), evidence.backprop.values
-    largest = float(np.max(np.abs(backprop), where=evidence.backprop.finite, initial=0.0))
-    unseen = abs(float(evidence.point.loss)) / lengths(evidence.parameters)
-    allowed = right.bounds + _LOST * evidence.point.gradient_eps * (largest + unseen)
+    right, backprop = _right(evidence).part(leaf.place), evidence.backprop.values[leaf.place]
+    unseen = abs(float(evidence.point.loss)) / scales[leaf.place]
+    unseen += _largest(evidence.backprop)
+    allowed = right.bounds + _LOST * evidence.point.gradient_eps[leaf.place] * unseen
     error = np.abs(backprop - right.values)
-    return float(np.max(error[leaf.place], where=(error > allowed)[leaf.place], initial=0.0))
+    return float(np.max(error, where=error > allowed, initial=0.0))
+
+
+def _largest(source: Estimate) -> float:
+    return float(np.max(np.abs(source.values), where=source.finite, initial=0.0))
 
 
 def _right(evidence: Evidence) -> Estimate:

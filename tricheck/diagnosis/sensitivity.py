@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from tricheck.comparison import BoolArray
-from tricheck.facts import Evidence, cancelled
+from tricheck.facts import cancelled
+from tricheck.measured import Measured
 from tricheck.parameters import FloatArray, Leaf
-from tricheck.verdict import Facts
+
+# What two sources are off by themselves, by their bounds at the most, may hide as much again.
+_BOTH = 2.0
 
 
-def limits(evidence: Evidence, facts: Facts[BoolArray]) -> FloatArray:
-    """How far each entry of backprop might be off without being flagged, shape (size,).
+def limits(measured: Measured, leaf: Leaf) -> FloatArray:
+    """How far each entry of backprop might be off without being flagged, in the leaf's order.
 
-    Infinite where the gradient vanishes. What both sources are off by themselves, by their bounds
-    at the most, may hide as much again as the sum of the two bounds.
+    Infinite where the gradient vanishes.
     """
-    against = evidence.reference if evidence.reference is not None else evidence.difference
-    bounds = 2.0 * (evidence.backprop.bounds + against.bounds)
-    bounds = np.maximum(bounds, evidence.rtol * evidence.largest)
-    return np.where(facts.vanished | cancelled(evidence), np.inf, bounds)
+    evidence = measured.evidence
+    size = leaf.stop - leaf.start
+    if vanishes(measured, leaf):
+        return np.full(size, np.inf)
+    own = evidence.backprop.bounds[leaf.place]
+    if evidence.reference is not None:
+        bounds = _BOTH * (own + evidence.reference.bounds[leaf.place])
+    else:
+        bounds = _BOTH * (own + measured.reach(leaf))
+    if evidence.rtol:
+        np.maximum(bounds, evidence.rtol * measured.largest(leaf), out=bounds)
+    return bounds
 
 
-def of_entry(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
+def vanishes(measured: Measured, leaf: Leaf) -> bool:
+    """Whether no source can tell a parameter's gradient from zero."""
+    moved = measured.moved(leaf)
+    return bool(cancelled(measured.judged)[moved.place].all())
+
+
+def of_entry(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
     """The smallest error of any one entry that was certain to be flagged.
 
     Parameters
     ----------
-    evidence : Evidence
-    seen : ndarray, shape (size,)
-        The limits of all entries.
+    measured : Measured
+    seen : ndarray, shape (leaf size,)
+        The limits of its entries.
     leaf : Leaf
 
     Returns
@@ -37,11 +52,11 @@ def of_entry(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
     float
         Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
     """
-    largest = float(evidence.largest[leaf.start])
-    return float(np.max(seen[leaf.place])) / largest if largest else float("inf")
+    largest = measured.largest(leaf)
+    return float(np.max(seen)) / largest if largest else float("inf")
 
 
-def of_block(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
+def of_block(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
     """The smallest error of the whole block, the same factor for all, that was to be flagged.
 
     Returns
@@ -49,8 +64,23 @@ def of_block(evidence: Evidence, seen: FloatArray, leaf: Leaf) -> float:
     float
         Relative; infinite where the gradient vanishes.
     """
+    evidence = measured.evidence
     best = evidence.reference if evidence.reference is not None else evidence.difference
-    sizes = np.abs(best.values[leaf.place])
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = seen[leaf.place] / sizes
+        shares = seen / np.abs(best.values[leaf.place])
     return float(np.min(shares, where=np.isfinite(shares), initial=np.inf))
+
+
+def shared(measured: Measured, leaf: Leaf) -> float:
+    """The smallest error of one entry that backprop and the reference might share unseen.
+
+    Returns
+    -------
+    float
+        Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
+    """
+    largest = measured.largest(leaf)
+    if not largest or vanishes(measured, leaf):
+        return float("inf")
+    own = float(np.max(measured.evidence.backprop.bounds[leaf.place]))
+    return _BOTH * (own + float(np.max(measured.reach(leaf)))) / largest

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from tricheck.comparison import BoolArray, Pair, relative_error
-from tricheck.diagnosis.sensitivity import limits, of_block, of_entry
+from tricheck.comparison import Pair, compare, relative_error
+from tricheck.diagnosis.sensitivity import limits, of_block, of_entry, shared
 from tricheck.facts import Evidence
+from tricheck.measured import Measured
 from tricheck.parameters import Index, Leaf
 from tricheck.report.facts import PairReport, ParameterReport, Worst
 from tricheck.sources.estimate import Estimate
-from tricheck.verdict import Facts
 from tricheck.vocabulary import Source, Verdict
 
 
@@ -25,69 +26,88 @@ def sources(evidence: Evidence) -> list[Estimate]:
 def structured(evidence: Evidence) -> tuple[dict[str, Any], dict[str, Any]]:
     """Gradients and bounds by source, in the user's containers."""
     build = evidence.parameters.build
-    gradients = {s.source.value: build(s.values.copy()) for s in sources(evidence)}
-    bounds = {s.source.value: build(s.bounds.copy()) for s in sources(evidence)}
+    gradients = {s.source.value: build(s.values) for s in sources(evidence)}
+    bounds = {s.source.value: build(s.bounds) for s in sources(evidence)}
     return gradients, bounds
 
 
 def parameter_report(
-    evidence: Evidence,
-    facts: Facts[BoolArray],
-    leaf: Leaf,
-    verdict: Verdict,
-    wrong: list[Index],
+    measured: Measured, leaf: Leaf, verdict: Verdict, wrong: list[Index]
 ) -> ParameterReport:
     """The facts of one parameter."""
-    estimates = {s.source: s for s in sources(evidence)}
-    pairs = {pair.name: _pair_report(pair, estimates, leaf) for pair in evidence.pairs}
-    seen = limits(evidence, facts)
-    position = _worst_position(evidence, leaf, wrong)
+    seen = limits(measured, leaf)
+    pairs = {name: _pair_report(*found) for name, found in _pairs(measured, leaf).items()}
+    position = _worst_position(measured, leaf, wrong)
+    shown = {s.source: s for s in sources(measured.evidence)}
+    if measured.skipped(leaf)[position - leaf.start]:
+        del shown[Source.FINITE_DIFFERENCE]
     return ParameterReport(
         leaf.name,
         leaf.shape,
         verdict,
         wrong,
         pairs,
-        of_entry(evidence, seen, leaf),
-        of_block(evidence, seen, leaf),
+        of_entry(measured, seen, leaf),
+        of_block(measured, seen, leaf),
+        shared(measured, leaf),
         Worst(
             leaf.index(position - leaf.start),
-            {source: float(s.values[position]) for source, s in estimates.items()},
-            {source: float(s.bounds[position]) for source, s in estimates.items()},
+            {source: float(s.values[position]) for source, s in shown.items()},
+            {source: float(s.bounds[position]) for source, s in shown.items()},
         ),
     )
 
 
-def _pair_report(pair: Pair, estimates: dict[Source, Estimate], leaf: Leaf) -> PairReport:
-    excess = _excess(pair, leaf)
-    position = leaf.start + int(np.argmax(excess))
-    first, second = estimates[pair.first], estimates[pair.second]
+def _pairs(measured: Measured, leaf: Leaf) -> dict[str, tuple[Pair, Estimate, Estimate, Leaf]]:
+    """The pairs of a parameter: with a finite difference, along what that has moved."""
+    whole, moved, along = measured.evidence, measured.judged, measured.moved(leaf)
+    found = [_compared(moved, moved.backprop, moved.difference, along)]
+    if whole.reference is not None and moved.reference is not None:
+        found.insert(0, _compared(whole, whole.backprop, whole.reference, leaf))
+        found.append(_compared(moved, moved.difference, moved.reference, along))
+    return {one[0].name: one for one in found}
+
+
+def _compared(
+    evidence: Evidence, first: Estimate, second: Estimate, leaf: Leaf
+) -> tuple[Pair, Estimate, Estimate, Leaf]:
+    a, b = first.part(leaf.place), second.part(leaf.place)
+    return compare(a, b, evidence.rtol), a, b, leaf
+
+
+def _pair_report(pair: Pair, first: Estimate, second: Estimate, leaf: Leaf) -> PairReport:
+    worst = int(np.argmax(_excess(pair)))
     return PairReport(
         pair.first,
         pair.second,
-        bool(np.all(pair.agree[leaf.place])),
-        bool(np.all(pair.within_bounds[leaf.place])),
-        float(pair.differences[position]),
-        float(pair.bounds[position]),
-        leaf.index(position - leaf.start),
-        relative_error(first.values[leaf.place], second.values[leaf.place]),
+        bool(np.all(pair.agree)),
+        bool(np.all(pair.within_bounds)),
+        float(pair.differences[worst]),
+        float(pair.bounds[worst]),
+        leaf.index(worst),
+        relative_error(first.values, second.values),
     )
 
 
-def _worst_position(evidence: Evidence, leaf: Leaf, wrong: list[Index]) -> int:
+def _worst_position(measured: Measured, leaf: Leaf, wrong: list[Index]) -> int:
     """Where the pairs differ most, among the wrong entries if there are any."""
-    excess = np.max([_excess(pair, leaf) for pair in evidence.pairs], axis=0)
+    parts = [s.part(leaf.place) for s in sources(measured.evidence)]
+    skipped, excess = measured.skipped(leaf), np.zeros(leaf.stop - leaf.start)
+    for first, second in combinations(parts, 2):
+        found = _excess(compare(first, second, measured.evidence.rtol))
+        if Source.FINITE_DIFFERENCE in (first.source, second.source):
+            found[skipped] = 0.0
+        np.maximum(excess, found, out=excess)
     if wrong and leaf.shape:
         offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)
         return leaf.start + int(offsets[np.argmax(excess[offsets])])
     return leaf.start + int(np.argmax(excess))
 
 
-def _excess(pair: Pair, leaf: Leaf) -> Any:
+def _excess(pair: Pair) -> Any:
     """A size to rank entries by: beyond the bounds the difference, within them its share."""
-    differences, bounds = pair.differences[leaf.place], pair.bounds[leaf.place]
-    agree = pair.agree[leaf.place]
+    differences, agree = pair.differences, pair.agree
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(differences > 0.0, differences / bounds, 0.0)
+        share = np.where(differences > 0.0, differences / pair.bounds, 0.0)
         beyond = 1.0 + differences / np.nanmax(differences, where=~agree, initial=0.0)
     return np.where(np.isnan(differences), np.inf, np.where(agree, np.minimum(share, 1.0), beyond))

@@ -79,6 +79,9 @@ class ParameterReport:
     block_sensitivity : float
         The smallest relative error of the whole block, the same for all entries, that it was
         certain to flag.
+    shared_sensitivity : float
+        The smallest error of any one entry, relative to the largest entry, that the finite
+        difference was certain to show if backprop and the reference had it both.
     worst : Worst
     """
 
@@ -89,6 +92,7 @@ class ParameterReport:
     pairs: Mapping[str, PairReport]
     sensitivity: float
     block_sensitivity: float
+    shared_sensitivity: float
     worst: Worst
 
 
@@ -108,7 +112,7 @@ class Report:
     blind_spots : list of BlindSpot
         Classes of bug that this point cannot reveal.
     gradients, bounds : mapping of str to the structure of `params`
-        By source; NaN, with an infinite bound, where nothing could be measured.
+        By source; NaN, with an infinite bound, where nothing was or could be measured.
     evaluations : mapping of str to int
         Calls of ``loss``, ``gradient`` and ``reference``.
     loss : float
@@ -121,6 +125,8 @@ class Report:
         The seed of every random draw.
     displace : int or None
         The seed of the displaced point that was checked, if one was asked for.
+    directions : int
+        Along how many random directions the loss was differentiated, in place of every entry.
 
     Examples
     --------
@@ -148,6 +154,7 @@ class Report:
     step: float | None
     seed: int
     displace: int | None = None
+    directions: int = 0
     _derive: Callable[[str, Index | int], Formula] | None = field(
         default=None, repr=False, compare=False
     )

@@ -345,6 +345,11 @@ def _footer(report: Report) -> Iterator[Line]:
     reference = report.reference or "none"
     moved = "" if report.displace is None else f"; displaced with seed {report.displace}"
     seen = max(p.sensitivity for p in report.parameters.values())
+    shared = max(p.shared_sensitivity for p in report.parameters.values())
+    if report.directions:
+        count = f"{report.directions} random direction{'s' * (report.directions > 1)}"
+        step = f"finite differences along {count} and in the entries in dispute"
+        step += f", where a shared error above {_short(shared)} shows" * math.isfinite(shared)
     sure = (
         f"; errors above {_short(seen)} of a parameter's largest entry were sure to be seen"
         if math.isfinite(seen)

@@ -95,6 +95,6 @@ def _measure(
     if not estimate.repeatable:
         return estimate
     scattered = gradient_bound(
-        lambda jitter: run(parameters.values, jitter)[1], parameters, estimate.values, seed
+        lambda jitter: run(parameters.values, jitter)[1], parameters.leaves, estimate.values, seed
     )
     return replace(estimate, bounds=estimate.bounds + scattered)

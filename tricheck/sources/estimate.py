@@ -36,3 +36,7 @@ class Estimate:
     def finite(self) -> npt.NDArray[np.bool_]:
         """Where there is a number, as booleans of shape (size,)."""
         return np.isfinite(self.values)
+
+    def part(self, place: slice) -> Estimate:
+        """The same of one parameter."""
+        return Estimate(self.source, self.values[place], self.bounds[place], self.method)

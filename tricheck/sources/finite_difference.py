@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.calls import Evaluator
+from tricheck.calls import Movable
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.economical import Columns, Law, columns, law, sample
 from tricheck.sources.estimate import Estimate
@@ -114,7 +114,7 @@ class Sweeper:
 
     Attributes
     ----------
-    evaluate : Evaluator
+    evaluate : Movable
         The loss over a flat vector; left as it was found, also on an exception.
     base : numpy scalar
         The loss at the point.
@@ -124,7 +124,7 @@ class Sweeper:
         A fixed absolute step, or None to choose and certify one per entry.
     """
 
-    evaluate: Evaluator
+    evaluate: Movable
     base: Any
     noise: Noise
     step: float | None
@@ -141,23 +141,22 @@ class Sweeper:
             single = None if known is None else self._single(plain, known)
         found = sampled.keys() | ([] if single is None else single.positions[single.lawful])
         rest = [i for i in range(self.evaluate.flat.size) if i not in found]
-        return self._gradient(sampled | self._measure(rest), single)
+        return self.gradient(sampled | self.entries(rest), single)
 
     def certify_all(self) -> FiniteDifference:
         """Differentiate the loss in every entry, as precisely as its noise allows."""
-        return self._gradient(self._measure(range(self.evaluate.flat.size)))
+        return self.gradient(self.entries(range(self.evaluate.flat.size)))
 
     def remeasure(self, earlier: FiniteDifference, positions: list[int]) -> FiniteDifference:
         """The same with the whole ladder at some entries, where a verdict hangs on them.
 
         The others keep their values, under the noise that is known by now.
         """
-        again = self._measure(positions, thorough=True)
+        again = self.entries(positions, thorough=True)
         return earlier.under(self.noise).with_entries(again)
 
-    def _measure(
-        self, positions: Iterable[int], *, thorough: bool = False
-    ) -> dict[int, Derivative]:
+    def entries(self, positions: Iterable[int], *, thorough: bool = False) -> dict[int, Derivative]:
+        """Single entries, each with as many stencils as it takes."""
         with self._restored():
             return {position: self._entry(position, thorough) for position in positions}
 
@@ -290,9 +289,10 @@ class Sweeper:
 
         return probe
 
-    def _gradient(
+    def gradient(
         self, measured: Mapping[int, Derivative], single: Columns | None = None
     ) -> FiniteDifference:
+        """All entries, from their measurements."""
         values, bounds = merged(self.evaluate.flat.size, measured, single)
         return FiniteDifference(
             Source.FINITE_DIFFERENCE,

@@ -12,7 +12,7 @@ from math import comb
 
 import numpy as np
 
-from tricheck.calls import Evaluator
+from tricheck.calls import Movable
 from tricheck.comparison import BoolArray
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.noise import Noise, values_at
@@ -61,13 +61,13 @@ class Jump:
 
 
 def find_jump(
-    evaluate: Evaluator, parameters: Parameters, where: BoolArray, noise: Noise, seed: int
+    evaluate: Movable, parameters: Parameters, where: BoolArray, noise: Noise, seed: int
 ) -> Jump | None:
     """A jump on a line through the point.
 
     Parameters
     ----------
-    evaluate : Evaluator
+    evaluate : Movable
         The loss; left at its point.
     parameters : Parameters
         The point.
@@ -123,7 +123,7 @@ class _Path:
         return point
 
 
-def _jump(evaluate: Evaluator, path: _Path, places: FloatArray, noise: Noise) -> float:
+def _jump(evaluate: Movable, path: _Path, places: FloatArray, noise: Noise) -> float:
     """The size of a jump met at some places of a path; 0 where there is none."""
     sizes: list[float] = []
     ends = places
@@ -149,7 +149,7 @@ def _jump(evaluate: Evaluator, path: _Path, places: FloatArray, noise: Noise) ->
     return sizes[-1] if stays and sizes[-1] > _ABOVE_NOISE * _noise(evaluate, path, ends) else 0.0
 
 
-def _noise(evaluate: Evaluator, path: _Path, places: FloatArray) -> float:
+def _noise(evaluate: Movable, path: _Path, places: FloatArray) -> float:
     """The loss's noise right beside one of some places, for a jump may spoil the others."""
     shares = random_places(np.random.default_rng(len(places)))
     found = (values_at(evaluate, map(path.at, place + _CLOSE * shares)) for place in places)

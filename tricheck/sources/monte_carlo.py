@@ -7,7 +7,7 @@ their last places, and what is left of G - sum(G p) is rounding alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from tricheck.calls import Calls, read_loss
 from tricheck.contract import Point
 from tricheck.errors import ModelError, TraceError
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import typical
 from tricheck.tracing.tape import Jitter
@@ -29,19 +29,20 @@ _UNIFORM = 12.0**-0.5  # of a unit in the last place: the error of rounding to n
 _ABOVE = 4.0
 
 Run = Callable[[Jitter], Any]
+Read = Callable[[FloatArray], FloatArray]
 
 
-def gradient_bound(run: Run, parameters: Parameters, values: FloatArray, seed: int) -> FloatArray:
+def gradient_bound(run: Run, leaves: Iterable[Leaf], values: FloatArray, seed: int) -> FloatArray:
     """Bound on what rounding in intermediate results does to each entry of a gradient.
 
     Parameters
     ----------
     run : callable
         The flat gradient at the point, given how its intermediate results are off.
-    parameters : Parameters
-        The point.
+    leaves : iterable of Leaf
+        Where the parameters lie in it.
     values : ndarray, shape (size,)
-        The gradient there.
+        The gradient at the point.
     seed : int
         Seed of the errors.
 
@@ -53,13 +54,21 @@ def gradient_bound(run: Run, parameters: Parameters, values: FloatArray, seed: i
     moved = np.abs(_runs(run, _ULPS, seed) - values) / _ULPS
     moved = np.max(moved, axis=0, where=np.isfinite(moved), initial=0.0)
     bound: FloatArray = 6.0 * moved
-    for leaf in parameters.leaves:
+    for leaf in leaves:
         # The runs can miss an entry's rounding; its neighbours went through the same sums.
         bound[leaf.place] += 4.0 * typical(moved[leaf.place])
     return bound
 
 
-def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) -> FloatArray:
+def backprop_bound(
+    calls: Calls,
+    point: Point,
+    bounds: FloatArray,
+    seed: int,
+    *,
+    read: Read | None = None,
+    leaves: Iterable[Leaf] | None = None,
+) -> FloatArray:
     """What rounding in backprop's intermediate results adds to its bounds.
 
     Parameters
@@ -69,6 +78,10 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
     bounds : ndarray, shape (size,)
         What is known of backprop's rounding otherwise.
     seed : int
+    read : callable, optional
+        What is wanted of a gradient, by default all of it.
+    leaves : iterable of Leaf, optional
+        Where the parameters lie in that.
 
     Returns
     -------
@@ -76,13 +89,16 @@ def backprop_bound(calls: Calls, point: Point, bounds: FloatArray, seed: int) ->
         How far backprop is from itself in wider arithmetic, and what that still loses; where the
         user's code does not run there, what it loses as it is.
     """
+    look: Read = read or (lambda gradient: gradient)
+    own, places = look(point.gradient), leaves or calls.parameters.leaves
     wider = in_wider_arithmetic(calls, point)
     if wider is None:
-        lost = _lost(calls, calls.parameters.values, point.gradient, bounds, seed)
-        return lost if lost is not None else _of_the_largest(point)
-    apart = _finite(_WIDER * np.abs(wider - point.gradient))
+        flat = calls.parameters.values
+        lost = _lost(calls, flat, own, bounds, seed, look, places)
+        return lost if lost is not None else _of_the_largest(point, own, read is None)
+    apart = _finite(_WIDER * np.abs(look(wider) - own))
     flat = calls.parameters.values.astype(_wider(point))
-    lost = _lost(calls, flat, wider, bounds, seed)
+    lost = _lost(calls, flat, look(wider), bounds, seed, look, places)
     return apart if lost is None else apart + lost
 
 
@@ -102,7 +118,13 @@ def _wider(point: Point) -> type[np.floating[Any]]:
 
 
 def _lost(
-    calls: Calls, flat: FloatArray, values: FloatArray, bounds: FloatArray, seed: int
+    calls: Calls,
+    flat: FloatArray,
+    values: FloatArray,
+    bounds: FloatArray,
+    seed: int,
+    look: Read,
+    leaves: Iterable[Leaf],
 ) -> FloatArray | None:
     """What rounding does to backprop at the point; None where it cannot be traced."""
     model, parameters = calls.model, calls.parameters
@@ -113,10 +135,10 @@ def _lost(
         calls.counts["gradient"] += 1
         function = model.loss if model.gradient is True else model.gradient
         answer = _rerun(calls, function, flat, lambda out: out[1] if pair else out, jitter, native)
-        return parameters.read_gradient(answer)[0]
+        return look(parameters.read_gradient(answer)[0])
 
     try:
-        lost = gradient_bound(run, parameters, values, seed)
+        lost = gradient_bound(run, leaves, values, seed)
         traced = run(None)  # the last, for the sake of models that keep what they compute
     except (TraceError, ModelError):
         return None
@@ -125,10 +147,11 @@ def _lost(
     return lost if np.all(alike | ~np.isfinite(values)) else None
 
 
-def _of_the_largest(point: Point) -> FloatArray:
+def _of_the_largest(point: Point, values: FloatArray, entrywise: bool) -> FloatArray:
     """A few ulps of the largest gradient of all: what its terms leave where they cancel."""
-    largest = np.max(_finite(np.abs(point.gradient)))
-    return np.array(_LEFT * point.gradient_eps * largest)
+    largest = max(np.max(_finite(np.abs(gradient))) for gradient in (point.gradient, values))
+    eps = point.gradient_eps if entrywise else np.max(point.gradient_eps)
+    return np.full(values.shape, _LEFT * eps * largest)
 
 
 def _finite(values: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.calls import Evaluator
+from tricheck.calls import Movable
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources.residual import POINTS, random_places, residual
 
@@ -62,7 +62,7 @@ class Noise:
 
 
 def measure_noise(
-    evaluate: Evaluator,
+    evaluate: Movable,
     parameters: Parameters,
     loss: np.floating[Any],
     seed: int,
@@ -71,7 +71,7 @@ def measure_noise(
 
     Parameters
     ----------
-    evaluate : Evaluator
+    evaluate : Movable
         The loss; left at its point.
     parameters : Parameters
         The point.
@@ -106,7 +106,7 @@ def measure_noise(
 
 
 def _settled(
-    evaluate: Evaluator, direction: FloatArray, loss: np.floating[Any], rng: np.random.Generator
+    evaluate: Movable, direction: FloatArray, loss: np.floating[Any], rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
     """The noise level along a line, the length that showed it, the loss's size and slope."""
     level, length, slope, size = np.inf, 0.0, 0.0, abs(float(loss))
@@ -166,14 +166,14 @@ def random_direction(parameters: Parameters, rng: np.random.Generator) -> FloatA
 
 
 def line_values(
-    evaluate: Evaluator, direction: FloatArray, places: FloatArray
+    evaluate: Movable, direction: FloatArray, places: FloatArray
 ) -> tuple[FloatArray, float]:
     """Values along a line from the point, less the first of them, and that first value."""
     start = evaluate.flat.copy()
     return values_at(evaluate, (start + place * direction for place in places))
 
 
-def values_at(evaluate: Evaluator, points: Iterable[FloatArray]) -> tuple[FloatArray, float]:
+def values_at(evaluate: Movable, points: Iterable[FloatArray]) -> tuple[FloatArray, float]:
     """Values at some points, less the first of them, and that first value."""
     values: list[float] = []
     offset: Any = None

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.comparison import BoolArray
 from tricheck.diagnosis.hiding import hidden
 from tricheck.diagnosis.hiding.elsewhere import Elsewhere, Way, axes_in_words
 from tricheck.diagnosis.hiding.sizes import coinciding, single
@@ -22,19 +21,26 @@ from tricheck.diagnosis.mistakes.activations import activations
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.diagnosis.sensitivity import limits
 from tricheck.facts import Evidence
-from tricheck.parameters import FloatArray, Leaf
+from tricheck.measured import Measured
+from tricheck.parameters import LARGE, FloatArray, Leaf
 from tricheck.tracing.study import Study
 from tricheck.tracing.tape import Gathered, Step
-from tricheck.verdict import Facts
 from tricheck.vocabulary import BlindSpot, Cause, Verdict
 
 _VANISHES = 1e-9  # of the largest gradient entry: as good as 0 at a point elsewhere
 _DEAD = float(np.finfo(np.float64).eps)
+NOT_FOLLOWED = (
+    "The loss could not be followed operation by operation, so mistakes that this point hides were "
+    "not looked for."
+)
+TOO_LARGE = (
+    "There is too much to look through in a model of this size to say what else this point hides: "
+    "check a smaller one too."
+)
 
 
 def blind_spots(
-    evidence: Evidence,
-    facts: Facts[BoolArray],
+    measured: Measured,
     verdicts: dict[str, Verdict],
     study: Study | None,
     elsewhere: Elsewhere,
@@ -44,7 +50,7 @@ def blind_spots(
 
     Parameters
     ----------
-    evidence, facts, verdicts
+    measured, verdicts
     study : Study or None
         A kept run of the loss at the point, where it can be traced.
     elsewhere : Elsewhere
@@ -52,13 +58,11 @@ def blind_spots(
     displaced : bool
         Whether the point is a displaced one already, so that the advice is another.
     """
-    seen = limits(evidence, facts)
-    look = _Look(evidence, seen, study, elsewhere, displaced)
-    vanished = {
-        leaf.name
-        for leaf in evidence.parameters.leaves
-        if np.all(facts.vanished[leaf.place]) and verdicts[leaf.name] is Verdict.AGREE
-    }
+    leaves = measured.evidence.parameters.leaves
+    seen = np.concatenate([limits(measured, leaf) for leaf in leaves])
+    look = _Look(measured.evidence, seen, study, elsewhere, displaced)
+    agreed = [leaf for leaf in leaves if verdicts[leaf.name] is Verdict.AGREE]
+    vanished = {leaf.name for leaf in agreed if measured.vanished(leaf)}
     return [*look.vanished(vanished), *look.of_blocks(), *look.of_trace()]
 
 
@@ -159,11 +163,8 @@ class _Look:
         point = self._evidence.point
         if self._study is None:
             if not (point.spread or point.stateful):
-                yield BlindSpot(
-                    "not-looked-for",
-                    "The loss could not be followed operation by operation, so mistakes that this "
-                    "point hides were not looked for.",
-                )
+                large = self._evidence.parameters.size > LARGE
+                yield BlindSpot("not-looked-for", TOO_LARGE if large else NOT_FOLLOWED)
             return
         found = unseen(self._study, self._seen, self._elsewhere)
         if (output := _summed_output(self._study)) is not None:
@@ -182,8 +183,7 @@ class _Look:
         if self._elsewhere.cut:
             yield BlindSpot(
                 "not-looked-for",
-                "There is too much to look through in a model of this size to say what else this "
-                "point hides: check a smaller one too.",
+                TOO_LARGE,
             )
 
     def _unseen(self, found: list[Unseen]) -> Iterator[BlindSpot]:

@@ -16,8 +16,8 @@ from tricheck.diagnosis.mistakes.where import Where, locate
 from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.readings import readings_of
 from tricheck.diagnosis.relations.surroundings import Surroundings
-from tricheck.facts import Evidence
-from tricheck.parameters import FloatArray
+from tricheck.measured import Measured
+from tricheck.parameters import LARGE, FloatArray
 from tricheck.tracing.study import Study, study
 from tricheck.vocabulary import Cause, Finding, Source
 
@@ -27,9 +27,14 @@ _MOST_FACTORS = 3
 _FOLLOWS = 1e-4
 
 
-def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
-    """A kept run at the point, if the loss can be traced and the trace gives the right gradient."""
-    if evidence.point.spread or evidence.point.stateful:
+def kept_run(calls: Calls, measured: Measured) -> Study | None:
+    """A kept run at the point, if the loss can be traced and the trace gives the right gradient.
+
+    None for a large model, which there is no time to run again for every mistake.
+    """
+    evidence = measured.evidence
+    large = evidence.parameters.size > LARGE
+    if large or evidence.point.spread or evidence.point.stateful:
         return None
     with np.errstate(all="ignore"):
         kept = study(calls, evidence.parameters.values, lenient=True)
@@ -39,7 +44,13 @@ def kept_run(calls: Calls, evidence: Evidence) -> Study | None:
     known = np.isfinite(best.values) & np.isfinite(best.bounds)
     size = float(np.max(np.abs(best.values), where=known, initial=0.0))
     apart = np.abs(kept.gradient() - best.values)[known]
-    allowed = best.bounds[known] + evidence.difference.bounds[known] + 1e-9 * size
+    slack = np.concatenate(
+        [
+            np.where(measured.skipped(leaf), 0.0, evidence.difference.bounds[leaf.place])
+            for leaf in evidence.parameters.leaves
+        ]
+    )
+    allowed = best.bounds[known] + slack[known] + 1e-9 * size
     return kept if np.all(apart <= allowed) else None
 
 

@@ -1,0 +1,84 @@
+"""All that was measured in one check, as the diagnosis and the report read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tricheck.comparison import BoolArray
+from tricheck.coordinates import Coordinates
+from tricheck.facts import Evidence, facts_of
+from tricheck.parameters import FloatArray, Index, Leaf
+from tricheck.vocabulary import Finding
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The evidence in every entry, and what of it was judged.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        Entry by entry; the finite difference is NaN where none was taken.
+    judged : Evidence
+        What the verdict rests on: the same, or the sources along groups of entries.
+    coordinates : Coordinates or None
+        These groups.
+    notes : list of Finding
+        What was found on the way.
+    """
+
+    evidence: Evidence
+    judged: Evidence
+    coordinates: Coordinates | None
+    notes: list[Finding]
+
+    @property
+    def directions(self) -> int:
+        """Along how many random directions the loss was differentiated."""
+        groups = self.coordinates.groups if self.coordinates is not None else ()
+        return sum(not group.alone for group in groups)
+
+    def moved(self, leaf: Leaf) -> Leaf:
+        """Where a parameter lies in what was judged."""
+        return next(one for one in self.judged.parameters.leaves if one.name == leaf.name)
+
+    def skipped(self, leaf: Leaf) -> BoolArray:
+        """Entries of which no finite difference was taken by themselves, in the leaf's order."""
+        if self.coordinates is None:
+            return np.zeros(leaf.stop - leaf.start, dtype=bool)
+        return np.isinf(self.evidence.difference.bounds[leaf.place])
+
+    def reach(self, leaf: Leaf) -> FloatArray:
+        """The error of a single entry that the finite difference might miss, leaf or scalar."""
+        place = self.moved(leaf).place
+        bounds = self.judged.difference.bounds[place]
+        if self.coordinates is None:
+            return bounds
+        # No entry of a group weighs less than one in the square root of their number.
+        counts = np.array([group.count for group in self.coordinates.groups[place]])
+        return np.asarray(np.max(bounds * np.sqrt(counts)))
+
+    def largest(self, leaf: Leaf) -> float:
+        """A parameter's largest gradient entry, by the most precise source beside backprop."""
+        found = self.evidence.largest_of(leaf)
+        if found or self.coordinates is None:
+            return found
+        own = np.abs(self.evidence.backprop.values[leaf.place])
+        return float(np.max(own, where=np.isfinite(own), initial=0.0))
+
+    def vanished(self, leaf: Leaf) -> bool:
+        """Whether a parameter's gradient is zero as far as anybody can tell, and seen to be."""
+        return bool(np.all(facts_of(self.judged).vanished[self.moved(leaf).place]))
+
+    def indices(self, leaf: Leaf, rows: npt.NDArray[np.intp]) -> list[Index]:
+        """The entries that some of what was judged of a parameter stands for."""
+        if self.coordinates is None:
+            return [leaf.index(int(row)) for row in rows]
+        groups = self.coordinates.groups[self.moved(leaf).place]
+        offsets = np.sort(np.concatenate([groups[row].members for row in rows]))
+        return list(
+            zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)
+        )
