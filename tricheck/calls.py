@@ -65,7 +65,8 @@ class Calls:
 
     def loss(self, flat: FloatArray, *, native: bool = False) -> np.floating[Any]:
         """The loss at a point, as a NumPy scalar that keeps its precision."""
-        return read_loss(self.raw_loss(self.parameters.build(flat.copy(), native=native)))
+        own = flat if native else flat.copy()  # in the user's dtypes every block is a copy
+        return read_loss(self.raw_loss(self.parameters.build(own, native=native)))
 
     def raw_gradient(self, structure: Any) -> Any:
         """The hand-written gradient of a ready-made structure of parameters, unread."""
@@ -79,8 +80,8 @@ class Calls:
     def gradient(self, flat: FloatArray) -> tuple[FloatArray, list[ShapeError]]:
         """The hand-written gradient at a point, run in the dtypes that the user passed."""
         if self.in_pairs:
-            self.raw_loss(self.parameters.build(flat.copy(), native=True))
-        structure = self.parameters.build(flat.copy(), native=True)
+            self.raw_loss(self.parameters.build(flat, native=True))
+        structure = self.parameters.build(flat, native=True)
         return self.parameters.read_gradient(self.raw_gradient(structure))
 
     def leave_state_at_point(self) -> None:

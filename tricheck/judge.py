@@ -81,6 +81,28 @@ class Sources:
         """What rounding in backprop's intermediate results adds to its bounds."""
         return backprop_bound(self.calls, self.point, self.backprop.bounds, seed)
 
+    def hangs_on_rounding(self, evidence: Evidence) -> bool:
+        """Whether backprop's own rounding matters: doubted, or claimed to be finer than the loss.
+
+        A bound far below an ulp of the loss may come of terms that cancel where nothing shows it.
+        Calls that differ at the same point say nothing of rounding; more of them move it further.
+        """
+        if evidence.unrepeatable.any():
+            return False
+        with_backprop = [pair for pair in evidence.pairs if pair.first is Source.BACKPROP]
+        doubted = not all(np.all(pair.agree) for pair in with_backprop)
+        ulp = float(np.spacing(np.abs(np.float64(evidence.point.loss))))
+        return doubted or bool(np.any(evidence.backprop.bounds < _FINE * ulp))
+
+    def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
+        """The evidence with nobody accused of what jumps of the loss explain."""
+        return excuse(evidence, sweeper, seed)
+
+    def settled(self, difference: FiniteDifference, rtol: float) -> Evidence:
+        """The three sources, the reference chosen by the finite difference if there are several."""
+        reference = settle(self.candidates, difference, self.parameters).reference
+        return self.evidence(difference, reference, rtol)
+
     def evidence(
         self, difference: FiniteDifference, reference: ReferenceEstimate | None, rtol: float
     ) -> Evidence:
@@ -116,7 +138,7 @@ def judge(
     evidence = sources.evidence(difference, settled.reference, rtol)
     evidence = _with_rounding_inside(evidence, sources, seed)
     if not sources.chosen and _stands_alone(evidence):
-        evidence = excuse(evidence, sweeper, seed)
+        evidence = sources.excused(evidence, sweeper, seed)
     if not sources.chosen and _stands_alone(evidence):
         # Nobody chose this reference: before it is blamed, the others are heard.
         candidates = [*candidates, *sources.others(seed)]
@@ -143,30 +165,16 @@ def judge(
         measured.update(decisive)
         settled = settle(candidates, again, parameters)
         evidence = replace(evidence, difference=again, reference=settled.reference)
-    return excuse(evidence, sweeper, seed), [*notes, *settled.findings]
+    return sources.excused(evidence, sweeper, seed), [*notes, *settled.findings]
 
 
 def _with_rounding_inside(evidence: Evidence, sources: Sources, seed: int) -> Evidence:
     """Backprop bounded by the rounding of its intermediate results too, unless it is already."""
     own = sources.backprop
-    if evidence.backprop is not own or not _hangs_on_rounding(evidence):
+    if evidence.backprop is not own or not sources.hangs_on_rounding(evidence):
         return evidence
     bounds = own.bounds + sources.rounding_inside(seed)
     return replace(evidence, backprop=replace(own, bounds=bounds))
-
-
-def _hangs_on_rounding(evidence: Evidence) -> bool:
-    """Whether backprop's own rounding matters: it is doubted, or claims to be finer than the loss.
-
-    A bound far below an ulp of the loss may come of terms that cancel where nothing shows it. Calls
-    that differ at the same point say nothing of rounding, and more of them move it further.
-    """
-    if evidence.unrepeatable.any():
-        return False
-    with_backprop = [pair for pair in evidence.pairs if pair.first is Source.BACKPROP]
-    doubted = not all(np.all(pair.agree) for pair in with_backprop)
-    ulp = float(np.spacing(np.abs(np.float64(evidence.point.loss))))
-    return doubted or bool(np.any(evidence.backprop.bounds < _FINE * ulp))
 
 
 def _stands_alone(evidence: Evidence) -> bool:

@@ -8,7 +8,7 @@ until the entries are found (group testing: Dorfman, 1943).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import ACCUSING, decide_all
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
+_PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 _MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
 
 _ONE = np.ones(1, dtype=np.int8)
@@ -55,22 +56,18 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
     """
     known: dict[int, Derivative] = {}
     groups = list(_first_groups(sources, rtol, seed))
-    while True:
+    while groups:
         coordinates = Coordinates.of(groups, sources.parameters)
         sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
-        rows = range(len(groups))
-        new = [row for row in rows if id(coordinates.groups[row]) not in known]
-        known |= {id(coordinates.groups[row]): e for row, e in sweeper.entries(new).items()}
-        difference = sweeper.gradient({row: known[id(coordinates.groups[row])] for row in rows})
+        rows = {row: id(group) for row, group in enumerate(coordinates.groups)}
+        new = sweeper.entries(row for row, key in rows.items() if key not in known)
+        known |= {rows[row]: entry for row, entry in new.items()}
+        difference = sweeper.gradient({row: known[key] for row, key in rows.items()})
         along = SourcesAlong.of(sources, coordinates)
-        judged, found = judge(along, sweeper, difference, rtol, seed)
-        known |= {id(coordinates.groups[row]): judged.difference.entry(row) for row in rows}
-        halved = _to_halve(judged, coordinates)
-        if not halved:
-            return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, found)
-        apart = {id(group) for group in halved}
-        groups = [group for group in groups if id(group) not in apart]
-        groups += [half for group in halved for half in group.halves()]
+        at_odds = _at_odds(along.settled(difference, rtol), coordinates)
+        groups = _halved(coordinates.groups, at_odds)
+    judged, found = judge(along, sweeper, difference, rtol, seed)
+    return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, found)
 
 
 def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
@@ -130,10 +127,10 @@ def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offs
     return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
 
 
-def _to_halve(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
+def _at_odds(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
     """Directions that are at odds with somebody, if not in each of their entries.
 
-    Of a parameter in which most are, no more: it is wrong as a whole.
+    Of a parameter in which most are, none: it is wrong as a whole.
     """
     facts = facts_of(evidence)
     accused = np.isin(decide_all(facts), list(ACCUSING))
@@ -149,6 +146,13 @@ def _to_halve(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
         ]
         found += at_odds if len(at_odds) <= _MOST_AT_ODDS else []
     return found
+
+
+def _halved(groups: Iterable[Group], at_odds: list[Group]) -> list[Group]:
+    """All groups, some of them in halves; none if there is nothing to halve."""
+    apart = {id(group) for group in at_odds}
+    whole = [group for group in groups if id(group) not in apart]
+    return [*whole, *(half for group in at_odds for half in group.halves())] if apart else []
 
 
 # --- the sources along groups -------------------------------------------------------------------
@@ -216,3 +220,17 @@ class SourcesAlong(Sources):
             read=partial(self.coordinates.project, point=self.whole.parameters.values),
             leaves=self.parameters.leaves,
         )
+
+    def hangs_on_rounding(self, evidence: Evidence) -> bool:
+        """As of single entries; of a large model not where rounding cannot be all of it."""
+        if self.whole.parameters.size <= LARGE:
+            return super().hangs_on_rounding(evidence)
+        facts = facts_of(evidence)
+        doubted = ~(facts.br | (facts.bf & ~facts.reference))
+        plain = facts.fr & ~facts.bf & (evidence.apart > _PLAIN * evidence.largest)
+        return bool(np.any(doubted & ~plain)) and not evidence.unrepeatable.any()
+
+    def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
+        """As of single entries; jumps of a large model's loss are not searched for."""
+        large = self.whole.parameters.size > LARGE
+        return evidence if large else super().excused(evidence, sweeper, seed)

@@ -30,7 +30,7 @@ from tricheck.diagnosis.relations.relation import relation
 from tricheck.diagnosis.relations.shapes import wrong_shape
 from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.facts import Evidence
-from tricheck.parameters import Index, Leaf
+from tricheck.parameters import LARGE, Index, Leaf
 from tricheck.tracing.study import Study
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -52,7 +52,8 @@ def diagnose(
     """
     if not blamed:
         return []
-    leaves = evidence.parameters.leaves
+    large = evidence.parameters.size > LARGE  # what is right is left alone, and nothing run again
+    leaves = [leaf for leaf in evidence.parameters.leaves if not large or leaf.name in blamed]
     blocks = {leaf.name: block_of(evidence, leaf, blamed.get(leaf.name)) for leaf in leaves}
     around = Surroundings.read(calls.model.surroundings(), blocks.values())
 
@@ -73,7 +74,8 @@ def diagnose(
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
         found |= mistaken(kept, blocks.values(), blamed.keys(), open_, around)
-    found |= _remembered(evidence, calls, rest())
+    if not large:
+        found |= _remembered(evidence, calls, rest())
     found |= _stated([(block, e) for block, e in explained if block.name not in found])
     if kept is not None and rest():
         left = [block.name for block in rest()]
@@ -148,7 +150,9 @@ def _unexplained(
     """Findings on the blocks that are left."""
     if not blocks:
         return {}
-    turn = curl(calls, evidence, [block.name for block in blocks], explained)
+    names = [block.name for block in blocks]
+    large = evidence.parameters.size > LARGE
+    turn = None if large else curl(calls, evidence, names, explained)
     remark = UPDATED if moves_parameters(evidence.point) else ""
     return {block.name: fallback(block, around, turn, remark) for block in blocks}
 
@@ -186,8 +190,8 @@ def _others_hold(finite: Mapping[str, Bools], at: tuple[Any, ...]) -> str:
 
 def accepted_by_rtol(evidence: Evidence) -> list[Finding]:
     """Parameters that agree only because the user's `rtol` says so."""
-    findings = []
-    for leaf in evidence.parameters.leaves:
+    findings: list[Finding] = []
+    for leaf in evidence.parameters.leaves if evidence.rtol else []:
         parts = [
             (pair.agree & ~pair.within_bounds)[leaf.place]
             for pair in evidence.pairs

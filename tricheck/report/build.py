@@ -94,9 +94,11 @@ def _worst_position(measured: Measured, leaf: Leaf, wrong: list[Index]) -> int:
     parts = [s.part(leaf.place) for s in sources(measured.evidence)]
     skipped, excess = measured.skipped(leaf), np.zeros(leaf.stop - leaf.start)
     for first, second in combinations(parts, 2):
+        of_difference = Source.FINITE_DIFFERENCE in (first.source, second.source)
+        if of_difference and skipped.all():
+            continue
         found = _excess(compare(first, second, measured.evidence.rtol))
-        if Source.FINITE_DIFFERENCE in (first.source, second.source):
-            found[skipped] = 0.0
+        found[skipped & of_difference] = 0.0
         np.maximum(excess, found, out=excess)
     if wrong and leaf.shape:
         offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)

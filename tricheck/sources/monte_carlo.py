@@ -7,7 +7,7 @@ their last places, and what is left of G - sum(G p) is rounding alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from tricheck.calls import Calls, read_loss
 from tricheck.contract import Point
 from tricheck.errors import ModelError, TraceError
-from tricheck.parameters import FloatArray, Leaf
+from tricheck.parameters import LARGE, FloatArray, Leaf
 from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import typical
 from tricheck.tracing.tape import Jitter
@@ -51,8 +51,11 @@ def gradient_bound(run: Run, leaves: Iterable[Leaf], values: FloatArray, seed: i
     ndarray, shape (size,)
         0 where no run gives a number.
     """
-    moved = np.abs(_runs(run, _ULPS, seed) - values) / _ULPS
-    moved = np.max(moved, axis=0, where=np.isfinite(moved), initial=0.0)
+    moved = np.zeros(values.shape)
+    for answer in _runs(run, _ULPS, seed, _RUNS if values.size <= LARGE else 1):
+        away = np.abs(answer - values)
+        np.maximum(moved, away, out=moved, where=np.isfinite(away))
+    moved /= _ULPS
     bound: FloatArray = 6.0 * moved
     for leaf in leaves:
         # The runs can miss an entry's rounding; its neighbours went through the same sums.
@@ -172,7 +175,7 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
         return float(read_loss(_rerun(calls, calls.model.loss, flat, read, jitter, native=False)))
 
     try:
-        values = _runs(run, 1.0, seed)
+        values = np.array(list(_runs(run, 1.0, seed, _RUNS)))
         value = run(None)
     except (TraceError, ModelError):
         return noise
@@ -182,14 +185,14 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
     return replace(noise, level=level, inside=True) if level > _ABOVE * noise.level else noise
 
 
-def _runs(run: Run, ulps: float, seed: int) -> FloatArray:
+def _runs(run: Run, ulps: float, seed: int, count: int) -> Iterator[Any]:
     """What runs give whose intermediate results are off by so many units in the last place."""
     rng = np.random.default_rng(seed)
 
     def jitter(shape: tuple[int, ...]) -> FloatArray:
         return ulps * rng.standard_normal(shape)
 
-    return np.array([run(jitter) for _ in range(_RUNS)])
+    return (run(jitter) for _ in range(count))
 
 
 def _rerun(

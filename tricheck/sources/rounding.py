@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import LARGE, FloatArray, Parameters
 from tricheck.sources.residual import random_places, residual
 
 _WIDE, _LONG, _SHORT = -6, -13, -18  # powers of two, relative to the parameters
@@ -61,6 +61,8 @@ def rounding_bound(
         # One draw can miss an entry's rounding; its neighbours went through the same sums.
         bound[leaf.place] += 4.0 * typical(moved[leaf.place])
         expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
+    if parameters.size > LARGE:  # nine gradients at a time are too many
+        return np.where(np.isfinite(values), bound + _EXPECTED_ULPS * expected, np.inf)
     direction = rng.choice([-1.0, 1.0], parameters.size) * length
     lost = _ZERO * float(np.max(eps)) * _largest(values)
     most = np.maximum(_KINK * expected / eps, lost)
