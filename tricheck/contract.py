@@ -6,7 +6,7 @@ check can go on, on copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls, private_copy, read_loss, same_arrays
 from tricheck.errors import ModelError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, ShapeError
+from tricheck.parameters import FloatArray, Parameters, ShapeError
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 # Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
@@ -76,6 +76,8 @@ def inspect(calls: Calls) -> Point:
     gradient, shape_errors, eps, intermediates = _gradient_at_point(calls, findings)
     repeats.append(_loss_at_point(calls, findings))
     second_gradient, *_ = _gradient_at_point(calls, findings)
+    if same_arrays(gradient, second_gradient):
+        second_gradient = gradient
     repeats.append(_loss_at_point(calls, findings))
     if _reads_the_loss(calls, gradient, second_gradient):
         calls.in_pairs = True
@@ -102,10 +104,13 @@ def inspect(calls: Calls) -> Point:
 
 def _reads_the_loss(calls: Calls, first: FloatArray, second: FloatArray) -> bool:
     """Whether the gradient depends on where the loss was run last, as of a cache it is left."""
-    if calls.model.gradient is True or not np.array_equal(first, second, equal_nan=True):
+    if calls.model.gradient is True or first is not second:
         return False
     values = calls.parameters.values
-    beside = values + _BESIDE * np.maximum(np.abs(values), 1.0)
+    beside = np.abs(values)
+    np.maximum(beside, 1.0, out=beside)
+    beside *= _BESIDE
+    beside += values
     try:
         with np.errstate(all="ignore"):
             calls.loss(beside, native=True)
@@ -160,27 +165,35 @@ def _gradient_at_point(
     answer = _watched(calls, "gradient", calls.raw_gradient, findings)
     parameters = calls.parameters
     values, shape_errors = parameters.read_gradient(answer)
-    eps = np.empty(parameters.size)
-    for leaf, block in zip(parameters.leaves, parameters.blocks(answer, "gradient"), strict=True):
-        floating = [d for d in (leaf.dtype, block.dtype) if d.kind == "f"]
-        eps[leaf.place] = max(float(np.finfo(dtype).eps) for dtype in floating)
+    kinds = [block.dtype for block in parameters.blocks(answer, "gradient")]
+    eps = _precision(parameters, kinds)
     intermediates = private_copy(dict(parameters.split(answer)[1]))  # later calls may write there
     return values, shape_errors, eps, intermediates
+
+
+def _precision(parameters: Parameters, kinds: Iterable[np.dtype[Any]]) -> FloatArray:
+    """Machine epsilon of each entry's arithmetic, shape (size,); read-only where all have one."""
+    coarsest = []
+    for leaf, kind in zip(parameters.leaves, kinds, strict=True):
+        floating = [dtype for dtype in (leaf.dtype, kind) if dtype.kind == "f"]
+        coarsest.append(max(float(np.finfo(dtype).eps) for dtype in floating))
+    if len(set(coarsest)) == 1:
+        return np.broadcast_to(coarsest[0], parameters.size)
+    return np.repeat(coarsest, [leaf.stop - leaf.start for leaf in parameters.leaves])
 
 
 def _watched(
     calls: Calls, who: str, function: Callable[[Any], Any], findings: list[Finding]
 ) -> Any:
     """Call a function at the point, and note what it changed that was not its own."""
-    pristine = calls.parameters.build(calls.parameters.values.copy(), native=True)
-    structure = calls.parameters.build(calls.parameters.values.copy(), native=True)
+    structure = calls.parameters.build(calls.parameters.values, native=True)
     try:
         answer = function(structure)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(_raised(who, calls, error)) from error
-    if not same_arrays(structure, pristine):
+    if not same_arrays(structure, calls.parameters.build(calls.parameters.values)):
         calls.careful = True
         findings.append(_moved(who))
     if changed := calls.arguments_changed():

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.calls import Evaluator
-from tricheck.parameters import FloatArray, Index, Leaf, Parameters
+from tricheck.parameters import FloatArray, Index, Leaf, Parameters, random_signs
 from tricheck.sources.estimate import Estimate
 
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
@@ -94,9 +94,7 @@ class Group:
 
 def whole_leaf(leaf: Leaf, rng: np.random.Generator) -> Group:
     """All entries of a parameter, each with a random sign."""
-    signs = rng.integers(0, 2, leaf.stop - leaf.start, dtype=np.int8)
-    signs *= 2
-    signs -= 1
+    signs = random_signs(rng, leaf.stop - leaf.start)
     return Group(leaf, slice(None), signs)
 
 

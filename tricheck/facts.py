@@ -9,7 +9,7 @@ import numpy as np
 
 from tricheck.comparison import BoolArray, Pair, compare
 from tricheck.contract import Point
-from tricheck.parameters import FloatArray, Leaf, Parameters, per_parameter_max
+from tricheck.parameters import FloatArray, Leaf, Parameters, largest_of, per_parameter_max
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.finite_difference import FiniteDifference
 from tricheck.sources.jumps import Jump
@@ -91,8 +91,7 @@ class Evidence:
             reference = self.reference.part(leaf.place)
             known = reference.finite & ~(reference.bounds > difference.bounds)
             values = np.where(known | ~difference.finite, reference.values, values)
-        size = np.abs(values)
-        return float(np.max(size, where=np.isfinite(size), initial=0.0))
+        return largest_of(values)
 
 
 def facts_of(evidence: Evidence) -> Facts[BoolArray]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tricheck.comparison import BoolArray
 from tricheck.coordinates import Coordinates
 from tricheck.facts import Evidence, facts_of
-from tricheck.parameters import FloatArray, Index, Leaf
+from tricheck.parameters import FloatArray, Index, Leaf, largest_of
 from tricheck.vocabulary import Finding
 
 
@@ -66,8 +66,7 @@ class Measured:
         found = self.evidence.largest_of(leaf)
         if found or self.coordinates is None:
             return found
-        own = np.abs(self.evidence.backprop.values[leaf.place])
-        return float(np.max(own, where=np.isfinite(own), initial=0.0))
+        return largest_of(self.evidence.backprop.values[leaf.place])
 
     def vanished(self, leaf: Leaf) -> bool:
         """Whether a parameter's gradient is zero as far as anybody can tell, and seen to be."""

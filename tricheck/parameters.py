@@ -156,13 +156,14 @@ class Parameters:
             When a parameter is missing or unknown, or a block is not made of floats.
         """
         blocks = _match(self.template, self.split(gradient)[0], "", origin)
-        values = np.full(self.size, np.nan, dtype=self.values.dtype)
+        values = np.empty(self.size, dtype=self.values.dtype)
         shape_errors = []
         for leaf, value in zip(self.leaves, blocks, strict=True):
             block = _as_gradient(leaf.name, value, origin)
             if block.shape == leaf.shape or (block.ndim == 0 and leaf.stop - leaf.start == 1):
                 values[leaf.place] = block.reshape(-1)
             else:
+                values[leaf.place] = np.nan
                 shape_errors.append(ShapeError(leaf.name, leaf.shape, block.shape, block.copy()))
         return values, shape_errors
 
@@ -426,6 +427,22 @@ def per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:
     """The largest finite magnitude in each parameter, for each of its entries."""
     largest = np.empty(parameters.size)
     for leaf in parameters.leaves:
-        block = np.abs(values[leaf.place])
-        largest[leaf.place] = np.max(block, where=np.isfinite(block), initial=0.0)
+        largest[leaf.place] = largest_of(values[leaf.place])
     return largest
+
+
+def largest_of(values: FloatArray) -> float:
+    """The largest finite magnitude; 0 where there is none."""
+    largest = max(float(np.max(values)), -float(np.min(values)))
+    if np.isfinite(largest):
+        return largest
+    size = np.abs(values)
+    return float(np.max(size, where=np.isfinite(size), initial=0.0))
+
+
+def random_signs(rng: np.random.Generator, size: int) -> npt.NDArray[np.int8]:
+    """Ones and minus ones, shape (size,), in a byte each."""
+    signs = rng.integers(0, 2, size, dtype=np.int8)
+    signs *= 2
+    signs -= 1
+    return signs

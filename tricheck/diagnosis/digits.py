@@ -14,7 +14,7 @@ import numpy as np
 
 from tricheck.calls import Calls
 from tricheck.facts import Evidence
-from tricheck.parameters import FloatArray, Leaf
+from tricheck.parameters import FloatArray, Leaf, largest_of
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.monte_carlo import in_wider_arithmetic
 from tricheck.sources.rounding import lengths
@@ -56,14 +56,10 @@ def _excess(evidence: Evidence, leaf: Leaf, scales: FloatArray) -> float:
     """The largest error of a block that nothing measured beside backprop explains; 0 for none."""
     right, backprop = _right(evidence).part(leaf.place), evidence.backprop.values[leaf.place]
     unseen = abs(float(evidence.point.loss)) / scales[leaf.place]
-    unseen += _largest(evidence.backprop)
+    unseen += largest_of(evidence.backprop.values)
     allowed = right.bounds + _LOST * evidence.point.gradient_eps[leaf.place] * unseen
     error = np.abs(backprop - right.values)
     return float(np.max(error, where=error > allowed, initial=0.0))
-
-
-def _largest(source: Estimate) -> float:
-    return float(np.max(np.abs(source.values), where=source.finite, initial=0.0))
 
 
 def _right(evidence: Evidence) -> Estimate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -36,24 +35,24 @@ def parameter_report(
 ) -> ParameterReport:
     """The facts of one parameter."""
     seen = limits(measured, leaf)
-    pairs = {name: _pair_report(*found) for name, found in _pairs(measured, leaf).items()}
-    position = _worst_position(measured, leaf, wrong)
-    shown = {s.source: s for s in sources(measured.evidence)}
-    if measured.skipped(leaf)[position - leaf.start]:
+    pairs = _pairs(measured, leaf)
+    offset = _worst_offset(measured, leaf, [found[0] for found in pairs.values()], wrong)
+    shown = {s.source: s.part(leaf.place) for s in sources(measured.evidence)}
+    if measured.skipped(leaf)[offset]:
         del shown[Source.FINITE_DIFFERENCE]
     return ParameterReport(
         leaf.name,
         leaf.shape,
         verdict,
         wrong,
-        pairs,
+        {name: _pair_report(*found) for name, found in pairs.items()},
         of_entry(measured, seen, leaf),
         of_block(measured, seen, leaf),
         shared(measured, leaf),
         Worst(
-            leaf.index(position - leaf.start),
-            {source: float(s.values[position]) for source, s in shown.items()},
-            {source: float(s.bounds[position]) for source, s in shown.items()},
+            leaf.index(offset),
+            {source: float(s.values[offset]) for source, s in shown.items()},
+            {source: float(s.bounds[offset]) for source, s in shown.items()},
         ),
     )
 
@@ -89,21 +88,19 @@ def _pair_report(pair: Pair, first: Estimate, second: Estimate, leaf: Leaf) -> P
     )
 
 
-def _worst_position(measured: Measured, leaf: Leaf, wrong: list[Index]) -> int:
-    """Where the pairs differ most, among the wrong entries if there are any."""
-    parts = [s.part(leaf.place) for s in sources(measured.evidence)]
-    skipped, excess = measured.skipped(leaf), np.zeros(leaf.stop - leaf.start)
-    for first, second in combinations(parts, 2):
-        of_difference = Source.FINITE_DIFFERENCE in (first.source, second.source)
-        if of_difference and skipped.all():
-            continue
-        found = _excess(compare(first, second, measured.evidence.rtol))
-        found[skipped & of_difference] = 0.0
-        np.maximum(excess, found, out=excess)
+def _worst_offset(measured: Measured, leaf: Leaf, pairs: list[Pair], wrong: list[Index]) -> int:
+    """Where the pairs differ most, among the wrong entries if there are any.
+
+    Of a parameter that was differentiated along directions, where backprop and the reference do.
+    """
+    entrywise = [pair for pair in pairs if pair.differences.size == leaf.stop - leaf.start]
+    excess = np.max([_excess(pair) for pair in entrywise], axis=0) if entrywise else None
     if wrong and leaf.shape:
         offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)
-        return leaf.start + int(offsets[np.argmax(excess[offsets])])
-    return leaf.start + int(np.argmax(excess))
+        return int(offsets[0 if excess is None else np.argmax(excess[offsets])])
+    if excess is not None:
+        return int(np.argmax(excess))
+    return int(np.argmin(measured.skipped(leaf)))
 
 
 def _excess(pair: Pair) -> Any:

@@ -24,9 +24,9 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
         except Exception:  # one ulp beside the point the user's code may leave its domain
             return np.full(calls.parameters.size, np.nan)
 
-    floor = _floor(calls.parameters, point)
-    if np.any(repeat_difference(point) > floor):
-        bounds = floor  # calls differ by more than rounding, so moving the point shows nothing
+    if unrepeatable(calls, point).any():
+        # Calls differ by more than rounding, so moving the point shows nothing.
+        bounds = _floor(calls.parameters, point)
     else:
         bounds = rounding_bound(
             gradient,
@@ -35,7 +35,7 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
             point.gradient_eps,
             seed,
         )
-    bounds = np.where(np.isfinite(point.gradient), bounds, np.inf)
+    bounds[~np.isfinite(point.gradient)] = np.inf
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
 
 
@@ -47,6 +47,8 @@ def repeat_difference(point: Point) -> FloatArray:
 
 def unrepeatable(calls: Calls, point: Point) -> npt.NDArray[np.bool_]:
     """Entries where two calls at the same point differ by more than rounding, shape (size,)."""
+    if point.second_gradient is point.gradient:
+        return np.zeros(calls.parameters.size, dtype=bool)
     return repeat_difference(point) > _floor(calls.parameters, point)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, Parameters, per_parameter_max
+from tricheck.parameters import FloatArray, Parameters, largest_of
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
@@ -135,8 +135,10 @@ def within_noise(
     """
     if not estimate.traced:
         return estimate
-    noisy = _NOISE * noise.relative * per_parameter_max(parameters, estimate.values)
-    return replace(estimate, bounds=estimate.bounds + noisy)
+    bounds = estimate.bounds.copy()
+    for leaf in parameters.leaves:
+        bounds[leaf.place] += _NOISE * noise.relative * largest_of(estimate.values[leaf.place])
+    return replace(estimate, bounds=bounds)
 
 
 def others(calls: Calls, noise: Noise, seed: int) -> list[ReferenceEstimate]:
@@ -213,10 +215,12 @@ def bounded(
     mismatch: Mismatch | None = None,
 ) -> ReferenceEstimate:
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
-    eps = np.full(parameters.size, float(np.finfo(np.float64).eps))
+    eps = np.broadcast_to(float(np.finfo(np.float64).eps), parameters.size)
     again = gradient(parameters.values)
     bounds = rounding_bound(gradient, parameters, values, eps, seed + 1)
-    difference = np.abs(np.where(np.isfinite(again - values), again - values, 0.0))
+    again -= values
+    difference = np.abs(again, out=again)
+    difference[~np.isfinite(difference)] = 0.0
     return ReferenceEstimate(
         Source.REFERENCE,
         values,

@@ -13,7 +13,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.parameters import LARGE, FloatArray, Parameters
+from tricheck.parameters import (
+    LARGE,
+    FloatArray,
+    Parameters,
+    largest_of,
+    per_parameter_max,
+    random_signs,
+)
 from tricheck.sources.residual import random_places, residual
 
 _WIDE, _LONG, _SHORT = -6, -13, -18  # powers of two, relative to the parameters
@@ -21,6 +28,7 @@ _EXPECTED_ULPS = 64.0
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
+_ENOUGH = 100_000  # entries that tell the median of more
 _INTEGER = 1e-3  # how far multiples of a grid may be from whole numbers
 Gradient = Callable[[FloatArray], FloatArray]
 
@@ -49,41 +57,79 @@ def rounding_bound(
         Never below a few ulps of the value.
     """
     rng = np.random.default_rng(seed)
-    length = lengths(parameters)
-    step = rng.choice([-1.0, 1.0], parameters.size) * length * eps
-    there, back = (np.abs(gradient(parameters.values + s * step) - values) for s in (1, -1))
-    # Beside a kink one of the two takes the other branch, which is no rounding.
-    moved = np.fmin(there, back)
-    moved[~np.isfinite(moved)] = 0.0  # a NaN entry has an infinite bound of its own
-    bound = 6.0 * moved + 8.0 * eps * np.abs(values)
-    expected = np.empty(parameters.size)
+    moved = _moved(gradient, parameters, values, eps, rng)
+    largest = [largest_of(values[leaf.place]) for leaf in parameters.leaves]
+    # One draw can miss an entry's rounding; its neighbours went through the same sums.
+    usual = [typical(moved[leaf.place]) for leaf in parameters.leaves]
+    bound = moved
+    bound *= 6.0
+    large = parameters.size > LARGE  # nine gradients at a time are too many
+    for leaf, size, ordinary in zip(parameters.leaves, largest, usual, strict=True):
+        expected = float(eps[leaf.start]) * size
+        own = bound[leaf.place]
+        own += 8.0 * eps[leaf.place] * np.abs(values[leaf.place])
+        own += 4.0 * ordinary + (_EXPECTED_ULPS if large else 2.0) * expected
+    if not large:
+        bound += 8.0 * _along_a_line(gradient, parameters, values, eps, rng)
+    bound[~np.isfinite(values)] = np.inf
+    return bound
+
+
+def _moved(
+    gradient: Gradient,
+    parameters: Parameters,
+    values: FloatArray,
+    eps: FloatArray,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """How far one ulp in every parameter moves each entry, either way; 0 for NaN."""
+    step = lengths(parameters)
     for leaf in parameters.leaves:
-        # One draw can miss an entry's rounding; its neighbours went through the same sums.
-        bound[leaf.place] += 4.0 * typical(moved[leaf.place])
-        expected[leaf.place] = float(eps[leaf.start]) * _largest(values[leaf.place])
-    if parameters.size > LARGE:  # nine gradients at a time are too many
-        return np.where(np.isfinite(values), bound + _EXPECTED_ULPS * expected, np.inf)
-    direction = rng.choice([-1.0, 1.0], parameters.size) * length
-    lost = _ZERO * float(np.max(eps)) * _largest(values)
+        step[leaf.place] *= eps[leaf.place] * random_signs(rng, leaf.stop - leaf.start)
+
+    def away(point: FloatArray) -> FloatArray:
+        answer = gradient(point)
+        answer -= values
+        return np.abs(answer, out=answer)
+
+    moved, back = away(parameters.values + step), away(parameters.values - step)
+    # Beside a kink one of the two takes the other branch, which is no rounding.
+    np.fmin(moved, back, out=moved)
+    moved[~np.isfinite(moved)] = 0.0  # a NaN entry has an infinite bound of its own
+    return moved
+
+
+def _along_a_line(
+    gradient: Gradient,
+    parameters: Parameters,
+    values: FloatArray,
+    eps: FloatArray,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """The noise of each entry along a line, of a size that rounding may have."""
+    expected = eps * per_parameter_max(parameters, values)
+    direction = random_signs(rng, parameters.size) * lengths(parameters)
+    lost = _ZERO * float(np.max(eps)) * largest_of(values)
     most = np.maximum(_KINK * expected / eps, lost)
-    noise = _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, most, lost, rng)
-    return np.where(np.isfinite(values), bound + 2.0 * expected + 8.0 * noise, np.inf)
+    return _noise(gradient, parameters, direction, _EXPECTED_ULPS * expected, most, lost, rng)
 
 
 def lengths(parameters: Parameters) -> FloatArray:
     """What one ulp is relative to; a zero takes the size of its neighbours."""
     overall = _rms(parameters.values) or 1.0
-    typical = np.empty(parameters.size)
+    found: FloatArray = np.abs(parameters.values)
     for leaf in parameters.leaves:
-        typical[leaf.place] = _rms(parameters.values[leaf.place]) or overall
-    found: FloatArray = np.maximum(np.abs(parameters.values), typical)
+        block = found[leaf.place]
+        np.maximum(block, _rms(block) or overall, out=block)
     return found
 
 
 def _rms(block: FloatArray) -> float:
-    largest = float(np.max(np.abs(block)))
-    # Scaled first: the square of 1e300 overflows.
-    return largest * float(np.sqrt(np.mean((block / largest) ** 2))) if largest else 0.0
+    largest = float(max(block.max(), -block.min()))
+    if not largest:
+        return 0.0
+    scaled = block / largest  # first: the square of 1e300 overflows
+    return largest * float(np.sqrt(np.dot(scaled, scaled) / block.size))
 
 
 def _noise(
@@ -143,10 +189,6 @@ def _on_grid(values: FloatArray) -> npt.NDArray[np.bool_]:
 
 def typical(block: FloatArray) -> float:
     """The lower median, which half of the entries cannot inflate, beside a pole or a kink."""
-    finite = block[np.isfinite(block)]
+    some = block[:: 1 + block.size // _ENOUGH]
+    finite = some[np.isfinite(some)]
     return float(np.quantile(finite, 0.5, method="lower")) if finite.size else 0.0
-
-
-def _largest(block: FloatArray) -> float:
-    finite = np.abs(block[np.isfinite(block)])
-    return float(finite.max()) if finite.size else 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import LARGE, FloatArray, Parameters
 from tricheck.sources.noise import Noise
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -69,10 +69,14 @@ def mismatch(
     point = calls.parameters.values
     found = differing(calls.loss(point), at_point, noise)
     rng = np.random.default_rng(seed)
-    for _ in range(_DISPLACED):
+    for _ in range(_DISPLACED if point.size <= LARGE else 1):
         if found is not None:
             break
-        displaced = point + 0.1 * np.maximum(np.abs(point), 0.1) * rng.standard_normal(point.size)
+        displaced = np.abs(point)
+        np.maximum(displaced, 0.1, out=displaced)
+        displaced *= 0.1
+        displaced *= rng.standard_normal(point.size)
+        displaced += point
         try:
             plain = calls.loss(displaced)
         except Exception:  # outside the domain there is nothing to compare
