@@ -40,8 +40,14 @@ def few_digits(evidence: Evidence, verdicts: Mapping[str, Verdict], calls: Calls
     if evidence.rtol or evidence.point.spread or evidence.unrepeatable.any():
         return []
     agreed = [leaf for leaf in evidence.parameters.leaves if verdicts[leaf.name] in _AGREES]
+    largest = largest_of(evidence.backprop.values)
+    wide = [leaf for leaf in agreed if _is_wide(evidence, leaf, largest)]
+    if not wide:
+        return []
     scales = lengths(evidence.parameters)
-    coarse = {leaf.name: error for leaf in agreed if (error := _excess(evidence, leaf, scales))}
+    coarse = {
+        leaf.name: error for leaf in wide if (error := _excess(evidence, leaf, largest, scales))
+    }
     if not coarse:
         return []
     moved = _moved_by_rounding(evidence, calls)
@@ -52,11 +58,17 @@ def few_digits(evidence: Evidence, verdicts: Mapping[str, Verdict], calls: Calls
     ]
 
 
-def _excess(evidence: Evidence, leaf: Leaf, scales: FloatArray) -> float:
+def _is_wide(evidence: Evidence, leaf: Leaf, largest: float) -> bool:
+    """Whether backprop's own bound leaves room for anything that would be said here."""
+    eps = float(evidence.point.gradient_eps[leaf.start])
+    return bool(np.max(evidence.backprop.bounds[leaf.place]) > _LOST * eps * largest)
+
+
+def _excess(evidence: Evidence, leaf: Leaf, largest: float, scales: FloatArray) -> float:
     """The largest error of a block that nothing measured beside backprop explains; 0 for none."""
     right, backprop = _right(evidence).part(leaf.place), evidence.backprop.values[leaf.place]
     unseen = abs(float(evidence.point.loss)) / scales[leaf.place]
-    unseen += largest_of(evidence.backprop.values)
+    unseen += largest
     allowed = right.bounds + _LOST * evidence.point.gradient_eps[leaf.place] * unseen
     error = np.abs(backprop - right.values)
     return float(np.max(error, where=error > allowed, initial=0.0))

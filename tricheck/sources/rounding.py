@@ -92,7 +92,11 @@ def _moved(
         answer -= values
         return np.abs(answer, out=answer)
 
-    moved, back = away(parameters.values + step), away(parameters.values - step)
+    step += parameters.values
+    moved = away(step)
+    np.subtract(parameters.values, step, out=step)
+    step += parameters.values
+    back = away(step)
     # Beside a kink one of the two takes the other branch, which is no rounding.
     np.fmin(moved, back, out=moved)
     moved[~np.isfinite(moved)] = 0.0  # a NaN entry has an infinite bound of its own
