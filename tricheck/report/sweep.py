@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tricheck.report.text import WIDTH, entry_name
 
 if TYPE_CHECKING:
-    from tricheck.sweep import Sweep
+    from tricheck.sweeping import Sweep
 
 
 def to_text(sweep: Sweep) -> str:
