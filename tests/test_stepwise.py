@@ -14,6 +14,7 @@ from tricheck import Model, Verdict
 from tricheck.calls import Calls
 from tricheck.facts import facts_of
 from tricheck.measure import measure
+from tricheck.options import Options
 from tricheck.parameters import Parameters
 from tricheck.verdict import SHARP, decide_all, worst
 
@@ -74,5 +75,5 @@ def test_bugs_beyond_what_jumps_hide_are_convicted(
 def verdict_on(loss: Any, gradient: Any, point: Array) -> Verdict:
     """The verdict without a report, whose search for the mistake takes long on long loops."""
     model = Model(loss, gradient, point)
-    measured = measure(Calls(model, Parameters.read(point)), "auto", None, 0.0, 0, "all")
+    measured = measure(Calls(model, Parameters.read(point)), Options(entries="all"))
     return worst(decide_all(facts_of(measured.judged)))

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from tricheck.errors import ModelError
 from tricheck.model import Model
-from tricheck.parameters import FloatArray, Leaf, Parameters, ShapeError
+from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters, ShapeError
+from tricheck.watch import Watch
 
 
 class Calls:
@@ -30,11 +31,14 @@ class Calls:
         Hand over fresh copies at every call, for functions that change what they are given.
     in_pairs : bool
         Run the loss right before the gradient, for a gradient that reads what that has kept.
+    watch : Watch
+        How far the check is, and when it has to end.
     """
 
-    def __init__(self, model: Model, parameters: Parameters) -> None:
+    def __init__(self, model: Model, parameters: Parameters, watch: Watch | None = None) -> None:
         self.model = model
         self.parameters = parameters
+        self.watch = watch or Watch()
         self.counts: Counter[str] = Counter()
         self.careful = False
         self.in_pairs = False
@@ -42,6 +46,14 @@ class Calls:
 
     def _copy_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return private_copy(tuple(self.model.args)), private_copy(dict(self.model.kwargs))
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the model is not to be run more often than the verdict needs.
+
+        As it is large, or the check has to end.
+        """
+        return self.parameters.size > LARGE or not self.watch.allows()
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """What follows `params` in a call."""
@@ -84,6 +96,10 @@ class Calls:
         structure = self.parameters.build(flat, native=True)
         return self.parameters.read_gradient(self.raw_gradient(structure))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process gets the functions and their arguments, and counts for itself.
+        return _restored, (self.model, self.parameters, self.careful, self.in_pairs)
+
     def leave_state_at_point(self) -> None:
         """One last plain call: a model that keeps state is left at its point, free of traces."""
         try:
@@ -93,18 +109,34 @@ class Calls:
             return
 
 
+def _restored(model: Model, parameters: Parameters, careful: bool, in_pairs: bool) -> Calls:
+    calls = Calls(model, parameters)
+    calls.careful, calls.in_pairs = careful, in_pairs
+    return calls
+
+
 class Movable(Protocol):
-    """A loss at a flat vector that is changed in place."""
+    """A loss at a flat vector that is changed in place; `start` is the point."""
 
     flat: FloatArray
+    start: FloatArray
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """What the vector is divided into."""
         ...
 
+    @property
+    def counts(self) -> Counter[str]:
+        """Calls so far."""
+        ...
+
     def __call__(self) -> Any:
         """The loss at `flat`."""
+        ...
+
+    def here(self) -> np.floating[Any]:
+        """The loss at the point; raises what the user's code raises."""
         ...
 
     def restore(self) -> None:
@@ -128,10 +160,22 @@ class Evaluator:
         # A number cannot be a view, and a function that changes its parameters spoils the views.
         self._rebuild = calls.careful or calls.parameters.has_scalars
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Evaluator, (self._calls, self.start.dtype)  # views do not outlive a copy
+
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """The parameters that `flat` holds."""
         return self._calls.parameters.leaves
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Calls so far of the model's functions."""
+        return self._calls.counts
+
+    def here(self) -> np.floating[Any]:
+        """The loss at the point; raises what the user's code raises."""
+        return self._calls.loss(self.start)
 
     def __call__(self) -> Any:
         """The loss at `flat`, unread beyond its scalar; NaN when it raises."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -15,9 +18,11 @@ from tricheck.vocabulary import Verdict
 
 if TYPE_CHECKING:
     from tricheck.model import Model
+    from tricheck.options import Options
     from tricheck.report import Report
     from tricheck.report.text import Line
     from tricheck.targets import Target
+    from tricheck.watch import Watch
 
 OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 _STDOUT = Path("-")
@@ -80,6 +85,28 @@ def main() -> None:
     show_default=True,
     help="The third source.",
 )
+@click.option(
+    "--entries",
+    type=click.Choice(["auto", "all"]),
+    default="auto",
+    show_default=True,
+    help="Finite differences in all entries, or in many along random directions.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that take finite differences; -1: one for each core.",
+)
+@click.option(
+    "--max-seconds",
+    type=_Positive(),
+    metavar="S",
+    help="End each check after so long, and say what was left out.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
 @click.option(
     "--displace",
@@ -99,6 +126,9 @@ def check(
     recursive: bool,
     step: float | None,
     reference: str,
+    entries: Literal["auto", "all"],
+    jobs: int,
+    max_seconds: float | None,
     seed: int,
     displace: int | None,
     json_file: Path | None,
@@ -121,25 +151,32 @@ def check(
       tricheck check examples/lstm.py --step 1e-4
       tricheck check examples/lstm.py --displace 1
       tricheck check models/ -r --json report.json
+      tricheck check large.py --jobs -1 --max-seconds 60
+
+    Ctrl-C ends the check under way early, and shows what is known so far.
     """
-    options = {
-        "step": step,
-        "reference": None if reference == "none" else reference,
-        "seed": seed,
-        "displace": displace,
-    }
+    from tricheck.options import Options
+
+    chosen = None if reference == "none" else reference
+    try:
+        options = Options(
+            chosen, step, 0.0, entries, seed, displace, jobs=jobs, max_seconds=max_seconds
+        )
+    except ModelError as error:
+        raise click.UsageError(str(error)) from error
     _refuse_unwritable(json_file)
     run = _Run(to_stderr=json_file == _STDOUT)
-    interrupted = False
     try:
         for target in _all_targets(targets, recursive, run):
             run.check(target, options)
+            if run.interrupted:
+                break
     except KeyboardInterrupt:
-        interrupted = True
+        run.interrupted = True
     if json_file is not None:
         _write_json(json_file, run)
-    run.summarize(interrupted)
-    sys.exit(INTERRUPTED if interrupted else run.exit_code)
+    run.summarize()
+    sys.exit(INTERRUPTED if run.interrupted else run.exit_code)
 
 
 @main.command()
@@ -215,18 +252,23 @@ class _Run:
         self.reports: list[tuple[Target, Report]] = []
         self.errors: list[dict[str, str]] = []
         self.current = ""
+        self.interrupted = False
 
-    def check(self, target: Target, options: dict[str, Any]) -> None:
-        import tricheck
+    def check(self, target: Target, options: Options) -> None:
+        from tricheck.checking import checked
+        from tricheck.watch import Watch
 
         self.current = f"{target.path}::{target.model.name}"
+        watch = Watch(options.max_seconds)
         try:
-            report = tricheck.check(target.model, **options)
+            with _ended_by_interrupt(watch):
+                report = checked(target.model, options, watch)
         except ModelError as error:
             self.fail(str(error), file=target.path.as_posix(), model=target.model.title)
         else:
             self.reports.append((target, report))
             _print(report, self.to_stderr)
+        self.interrupted = watch.interrupted
 
     def fail(self, message: str, **where: str) -> None:
         place = "::".join(where.values())
@@ -237,10 +279,10 @@ class _Run:
     def exit_code(self) -> int:
         return USAGE if self.errors else _exit_code([report for _, report in self.reports])
 
-    def summarize(self, interrupted: bool) -> None:
-        if interrupted:
+    def summarize(self) -> None:
+        if self.interrupted:
             click.echo(f"Interrupted while checking {self.current}.", err=True)
-        if interrupted or len(self.reports) + len(self.errors) > 1:
+        if self.interrupted or len(self.reports) + len(self.errors) > 1:
             click.echo(", ".join(self._counted()), err=self.to_stderr)
 
     def _counted(self) -> Iterator[str]:
@@ -251,6 +293,25 @@ class _Run:
                 yield f"{count} {verdict.value}"
         if self.errors:
             yield f"{len(self.errors)} not checked"
+
+
+@contextmanager
+def _ended_by_interrupt(watch: Watch) -> Iterator[None]:
+    """The first Ctrl-C ends a check early, with its report; the next one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: Any) -> None:
+        watch.interrupted = True
+        signal.signal(signal.SIGINT, previous)
+        click.echo("Ending with what is known so far; Ctrl-C again stops at once.", err=True)
+
+    previous = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _all_targets(texts: tuple[str, ...], recursive: bool, run: _Run) -> list[Target]:

@@ -7,6 +7,7 @@ cancel by coincidence only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.calls import Evaluator
+from tricheck.calls import Movable
 from tricheck.parameters import FloatArray, Index, Leaf, Parameters, random_signs
 from tricheck.sources.estimate import Estimate
 
@@ -159,19 +160,28 @@ class Coordinates:
 
 
 class Along:
-    """The loss along groups of its parameters: an `Evaluator` whose `flat` are coordinates."""
+    """The loss along groups of its parameters: a `Movable` whose `flat` are coordinates."""
 
-    def __init__(self, evaluate: Evaluator, coordinates: Coordinates) -> None:
+    def __init__(self, evaluate: Movable, coordinates: Coordinates) -> None:
         self._evaluate = evaluate
         self._groups = coordinates.groups
-        self._start = coordinates.parameters.values.astype(evaluate.flat.dtype)
+        self.start = coordinates.parameters.values.astype(evaluate.flat.dtype)
         self._point = evaluate.start
-        self.flat = self._start.copy()
+        self.flat = self.start.copy()
         self.leaves = coordinates.parameters.leaves
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Calls so far of the model's functions."""
+        return self._evaluate.counts
+
+    def here(self) -> np.floating[Any]:
+        """The loss at the point; raises what the user's code raises."""
+        return self._evaluate.here()
 
     def __call__(self) -> Any:
         """The loss at `flat`."""
-        moved = np.flatnonzero(self.flat != self._start)
+        moved = np.flatnonzero(self.flat != self.start)
         try:
             for row in moved:
                 self._move(self._groups[row], self.flat[row])
@@ -192,4 +202,4 @@ class Along:
 
     def restore(self) -> None:
         """Back to the point."""
-        self.flat[:] = self._start
+        self.flat[:] = self.start

@@ -105,7 +105,7 @@ def displaced_calls(calls: Calls, seed: int) -> Calls:
         values = displaced(calls.parameters, seed, share)
         there = replace(calls.parameters, values=values)
         # What a loss may do to its arguments is the contract's to find, with fresh ones.
-        trial, fresh = Calls(calls.model, there), Calls(calls.model, there)
+        trial, fresh = (Calls(calls.model, there, calls.watch) for _ in range(2))
         trial.counts = fresh.counts = calls.counts
         try:
             with np.errstate(all="ignore"):

@@ -43,7 +43,8 @@ def excuse(evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
     return evidence if evidence.jump is jump else _excuse_by_pieces(evidence, sweeper)
 
 
-def _accused(evidence: Evidence) -> BoolArray:
+def accused(evidence: Evidence) -> BoolArray:
+    """Entries in which a source is blamed for its slope, shape (size,)."""
     facts = facts_of(evidence)
     # A gradient of the wrong shape, or without a number, is no matter of slopes.
     comparable = facts.shaped & facts.backprop & (_gaps(evidence) > 0.0)
@@ -62,17 +63,17 @@ def _gaps(evidence: Evidence) -> FloatArray:
 
 def _excuse_by_pieces(evidence: Evidence, sweeper: Sweeper) -> Evidence:
     """Accusations that hold the slope of one piece against the slope across the jumps."""
-    accused = _accused(evidence)
+    blamed = accused(evidence)
     for leaf in evidence.parameters.leaves:
-        if entries := _worst_first(evidence, leaf, accused):
+        if entries := _worst_first(evidence, leaf, blamed):
             found = _examine(evidence, sweeper, entries[:_EXAMINED])
             if len(found) == len(entries[:_EXAMINED]):
                 evidence = _opened(evidence, entries, found)
     return evidence
 
 
-def _worst_first(evidence: Evidence, leaf: Leaf, accused: BoolArray) -> list[int]:
-    positions = leaf.start + np.flatnonzero(accused[leaf.place])
+def _worst_first(evidence: Evidence, leaf: Leaf, chosen: BoolArray) -> list[int]:
+    positions = leaf.start + np.flatnonzero(chosen[leaf.place])
     return [int(i) for i in positions[np.argsort(-_gaps(evidence)[positions], kind="stable")]]
 
 
@@ -118,11 +119,11 @@ def _opened(evidence: Evidence, entries: list[int], found: dict[int, Pieces]) ->
 def _excuse_by_a_jump(evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
     """Accusations of so little that a jump on a path through the point explains them."""
     apart, largest = evidence.apart, evidence.largest
-    accused = _accused(evidence)
-    modest = accused & (apart <= _MODEST * largest)
+    blamed = accused(evidence)
+    modest = blamed & (apart <= _MODEST * largest)
     for leaf in evidence.parameters.leaves:
         # Where one entry's accusation stands, so does the parameter's.
-        modest[leaf.place] &= np.array_equal(modest[leaf.place], accused[leaf.place])
+        modest[leaf.place] &= np.array_equal(modest[leaf.place], blamed[leaf.place])
     if not modest.any():
         return evidence
     parameters, noise = evidence.parameters, evidence.difference.noise

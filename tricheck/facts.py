@@ -47,6 +47,8 @@ class Evidence:
         One met on a line through the point.
     pieces : dict of int to Pieces
         What is known of the jumps along single entries, by position.
+    unexamined : ndarray of bool, shape (size,), or None
+        Where there was no time to measure again what only the finite difference tells.
     """
 
     parameters: Parameters
@@ -59,6 +61,7 @@ class Evidence:
     jumpy: BoolArray | None = None
     jump: Jump | None = None
     pieces: dict[int, Pieces] = field(default_factory=dict)
+    unexamined: BoolArray | None = None
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -130,7 +133,7 @@ def facts_of(evidence: Evidence) -> Facts[BoolArray]:
         trusted=np.full(size, trusted),
         elsewhere=np.full(size, bool(difference.kinks.any())),
         jumpy=nowhere if evidence.jumpy is None else evidence.jumpy,
-        unsettled=_unsettled(evidence, sharp),
+        unsettled=_unsettled(evidence, sharp) | _unexamined(evidence),
         vague=_vague(evidence),
         vanished=vanishing & _seen_flat(evidence),
     )
@@ -160,6 +163,11 @@ def _unsettled(evidence: Evidence, sharp: BoolArray) -> BoolArray:
         agree = np.logical_and.reduce([pair.agree for pair in evidence.pairs])
         return np.array(~agree, dtype=bool)
     return np.zeros(evidence.parameters.size, dtype=bool)
+
+
+def _unexamined(evidence: Evidence) -> BoolArray:
+    nowhere = np.zeros(evidence.parameters.size, dtype=bool)
+    return nowhere if evidence.unexamined is None else evidence.unexamined
 
 
 def _admissible(evidence: Evidence) -> BoolArray:

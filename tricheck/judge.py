@@ -14,7 +14,7 @@ from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
 from tricheck.contract import Point
 from tricheck.errors import TraceError
-from tricheck.excuse import excuse
+from tricheck.excuse import accused, excuse
 from tricheck.facts import Evidence, facts_of
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources import reference as references
@@ -29,6 +29,7 @@ from tricheck.verdict import decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _FINE = 1e-3
+_SEARCH = 500  # losses that a search for jumps may take
 _REMEASURED = 32  # entries of one parameter that are measured again before anyone is accused
 
 
@@ -96,6 +97,9 @@ class Sources:
 
     def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
         """The evidence with nobody accused of what jumps of the loss explain."""
+        work = sweeper.work
+        if np.any(accused(evidence)) and work.forgoes("jumps of the loss", _SEARCH):
+            return evidence
         return excuse(evidence, sweeper, seed)
 
     def settled(self, difference: FiniteDifference, rtol: float) -> Evidence:
@@ -134,35 +138,44 @@ def judge(
     seed : int
     """
     candidates, parameters, notes = sources.candidates, sources.parameters, list[Finding]()
+    work = sweeper.work
     settled = settle(candidates, difference, parameters)
     evidence = sources.evidence(difference, settled.reference, rtol)
     evidence = _with_rounding_inside(evidence, sources, seed)
     if not sources.chosen and _stands_alone(evidence):
         evidence = sources.excused(evidence, sweeper, seed)
-    if not sources.chosen and _stands_alone(evidence):
+    if not sources.chosen and _stands_alone(evidence) and not work.forgoes("other references"):
         # Nobody chose this reference: before it is blamed, the others are heard.
         candidates = [*candidates, *sources.others(seed)]
         settled = settle(candidates, difference, parameters)
         evidence = replace(evidence, reference=settled.reference)
     noise = sources.noise
-    if doubtful := _doubtful(evidence, settled.disputed):
+    doubtful = _doubtful(evidence, settled.disputed)
+    if doubtful and not work.forgoes("noise inside the loss"):
         noise = noise_inside(sources.calls, noise, seed)
         if noise.inside:
             sweeper = replace(sweeper, noise=noise)
-            difference = sweeper.remeasure(difference, doubtful)
+            closer = sweeper.entries(doubtful, thorough=True)
+            difference = difference.under(noise).with_entries(closer)
             settled = settle(candidates, difference, parameters)
             evidence = replace(evidence, difference=difference, reference=settled.reference)
     undecided = _undecided(evidence)
-    if undecided.any() and (exact := _arbiter(undecided, sources.exact(noise, seed))):
+    look = undecided.any() and not work.forgoes("the loss on symbols")
+    if look and (exact := _arbiter(undecided, sources.exact(noise, seed))):
         notes = [_arbitrated(undecided, settled.reference)]
         candidates, settled = [exact], settle([exact], difference, parameters)
         evidence = replace(evidence, reference=exact)
         # Beside exact values backprop's own rounding shows.
         evidence = _with_rounding_inside(evidence, sources, seed)
     measured: set[int] = set()
-    while decisive := _decisive(evidence, settled.disputed, measured):
-        again = sweeper.remeasure(evidence.difference, decisive)
-        measured.update(decisive)
+    while (decisive := _decisive(evidence, settled.disputed, measured)).any():
+        found = sweeper.entries(_first_few(decisive, parameters), thorough=True)
+        if not found:
+            work.watch.omit("a closer look at what the finite difference alone tells")
+            evidence = replace(evidence, unexamined=decisive)
+            break
+        measured.update(found)
+        again = evidence.difference.under(sweeper.noise).with_entries(found)
         settled = settle(candidates, again, parameters)
         evidence = replace(evidence, difference=again, reference=settled.reference)
     return sources.excused(evidence, sweeper, seed), [*notes, *settled.findings]
@@ -227,7 +240,7 @@ def _doubtful(evidence: Evidence, disputed: BoolArray) -> list[int]:
     return _first_few(_alone(evidence, disputed) | inconclusive, evidence.parameters)
 
 
-def _decisive(evidence: Evidence, disputed: BoolArray, measured: set[int]) -> list[int]:
+def _decisive(evidence: Evidence, disputed: BoolArray, measured: set[int]) -> BoolArray:
     """Entries where the finite difference alone contradicts somebody, or settles a dispute.
 
     None of a parameter in which one was measured with care and still does.
@@ -237,7 +250,7 @@ def _decisive(evidence: Evidence, disputed: BoolArray, measured: set[int]) -> li
         decided = measured.intersection(range(leaf.start, leaf.stop))
         if any(alone[position] for position in decided):
             alone[leaf.place] = False
-    return _first_few(alone, evidence.parameters)
+    return alone
 
 
 def _alone(evidence: Evidence, disputed: BoolArray) -> BoolArray:

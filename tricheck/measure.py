@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,57 +14,79 @@ from tricheck.calls import Calls, Evaluator
 from tricheck.coordinates import Along, Coordinates, whole_leaf
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
+from tricheck.options import Options
 from tricheck.parameters import LARGE
 from tricheck.sources import backprop
 from tricheck.sources import reference as references
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.noise import Noise, measure_noise
-from tricheck.survey import survey
+from tricheck.survey import so_far, survey
+from tricheck.work import Work, one_blas_thread
 
-Entries = Literal["auto", "all"]
 _LINES = 4  # parameters that are moved to see the loss's noise
 _EACH = 2048  # entries up to which "auto" takes a finite difference in each
+_LOSSES = 3  # for one entry, on average
+_SLACK = 1.5
 
 
-def measure(
-    calls: Calls, reference: Any, step: float | None, rtol: float, seed: int, entries: Entries
-) -> Measured:
+def measure(calls: Calls, options: Options) -> Measured:
     """Three gradients with their bounds.
 
     Parameters
     ----------
     calls : Calls
-    reference : object
-        What the user chose as the third source.
-    step : float or None
-        A fixed step of the finite difference, which is then taken in every entry.
-    rtol : float
-    seed : int
-    entries : {"auto", "all"}
-        Where the finite difference is taken.
+    options : Options
     """
-    each = entries == "all" or step is not None or calls.parameters.size <= _EACH
+    seed, reference = options.seed, options.reference
     point = contract.inspect(calls)
     # From here on functions run beside the point too, where warnings are expected.
     with np.errstate(all="ignore"):
-        evaluate, base = evaluator(calls)
+        evaluate, base, work = _ready(calls, int(options.jobs))
         noise = _noise(calls, evaluate, base, seed)
         if not noise.is_rounding and not point.spread:
             point = contract.with_spread(point, contract.repeated_spread(calls))
         noise = noise.at_least(point.spread / 2)
         hand_written = backprop.measure(calls, point, seed)
+        calls.watch.begin("the reference")
         candidates, notes = references.find(reference, calls, noise, seed)
         chosen = not (isinstance(reference, str) and reference == "auto")
         unrepeatable = backprop.unrepeatable(calls, point)
         sources = Sources(calls, point, noise, hand_written, candidates, unrepeatable, chosen)
-        if each:
-            sweeper = Sweeper(evaluate, base, noise, step)
-            evidence, found = judge(sources, sweeper, sweeper.measure(), rtol, seed)
-            measured = Measured(evidence, evidence, None, found)
-        else:
-            measured = survey(sources, evaluate, base, rtol, seed)
+        with one_blas_thread() if calls.parameters.size <= LARGE else nullcontext():
+            measured = _with_differences(sources, evaluate, base, options, work)
+        calls.watch.begin("the diagnosis")
         probed = calls.model.probe(calls, measured.evidence)
         return replace(measured, notes=[*notes, *measured.notes, *probed])
+
+
+def _ready(calls: Calls, jobs: int) -> tuple[Evaluator, np.floating[Any], Work]:
+    """The loss, its value at the point, and who takes its finite differences."""
+    began = time.perf_counter()
+    evaluate, base = evaluator(calls)
+    seconds = time.perf_counter() - began
+    large = calls.parameters.size > LARGE  # then a copy of everything costs more than it brings
+    return evaluate, base, Work(calls.watch, 1 if large else jobs, seconds)
+
+
+def _with_differences(
+    sources: Sources, evaluate: Evaluator, base: Any, options: Options, work: Work
+) -> Measured:
+    """Finite differences where they are asked for, and what they say of the other sources."""
+    size, rtol, seed = sources.parameters.size, options.rtol, options.seed
+    sweeper = Sweeper(evaluate, base, sources.noise, options.step, work)
+    each = options.step is not None or options.entries == "all" or size <= _EACH
+    if each and options.step is None and not work.affords(_SLACK * _LOSSES * size):
+        each = False
+        work.watch.omit("finite differences entry by entry")
+    if not each:
+        return survey(sources, sweeper, rtol, seed)
+    work.watch.begin("finite differences", sources.parameters, size, sources.backprop.values)
+    difference = sweeper.measure()
+    if missing := int(np.sum(difference.left_out)):
+        work.watch.omit(f"finite differences in {missing} of {size} entries")
+        return so_far(sources, sweeper, difference, rtol, seed)
+    evidence, found = judge(sources, sweeper, difference, rtol, seed)
+    return Measured(evidence, evidence, None, found)
 
 
 def _noise(calls: Calls, evaluate: Evaluator, base: np.floating[Any], seed: int) -> Noise:

@@ -11,27 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.calls import Evaluator
 from tricheck.comparison import compare
 from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
 from tricheck.facts import Evidence, facts_of
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
 from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
-from tricheck.sources.finite_difference import Sweeper, merged
+from tricheck.sources.finite_difference import FiniteDifference, Sweeper, merged
 from tricheck.sources.ladder import Derivative
 from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.verdict import ACCUSING, decide_all
+from tricheck.work import Work
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
+_HALVED = 8  # losses for the two halves of a direction, on average
 _MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
 
 _ONE = np.ones(1, dtype=np.int8)
@@ -39,17 +39,18 @@ _ONE = np.ones(1, dtype=np.int8)
 Offsets = npt.NDArray[np.intp]
 
 
-def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: int) -> Measured:
+def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measured:
     """Measure directions, and single entries where these or the other sources are in dispute.
+
+    Under a deadline, directions are halved further while there is time, the widest first: the fewer
+    entries one stands for, the smaller an error it shows.
 
     Parameters
     ----------
     sources : Sources
         Backprop and the references, entry by entry.
-    evaluate : Evaluator
-        The loss.
-    base : numpy scalar
-        Its value at the point.
+    sweeper : Sweeper
+        The loss along single entries.
     rtol : float
     seed : int
         Seed of the directions.
@@ -57,25 +58,86 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
     known: dict[int, Derivative] = {}
     groups = list(_first_groups(sources, rtol, seed))
     while groups:
-        coordinates = Coordinates.of(groups, sources.parameters)
-        sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
-        rows = {row: id(group) for row, group in enumerate(coordinates.groups)}
-        new = sweeper.entries(row for row, key in rows.items() if key not in known)
-        known |= {rows[row]: entry for row, entry in new.items()}
-        difference = sweeper.gradient({row: known[key] for row, key in rows.items()})
-        along = SourcesAlong.of(sources, coordinates)
-        at_odds = _at_odds(along.settled(difference, rtol), coordinates)
-        groups = _halved(coordinates.groups, at_odds)
+        along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
+        moved = _moved(sweeper, along)
+        rows = {row: id(group) for row, group in enumerate(along.coordinates.groups)}
+        new = [row for row, key in rows.items() if key not in known]
+        own = along.backprop.values
+        moved.work.watch.begin("random directions", along.parameters, len(new), own)
+        known |= {rows[row]: entry for row, entry in moved.entries(new).items()}
+        # No more than those that are left: another group may come to lie where one has been.
+        known = {key: known[key] for key in rows.values() if key in known}
+        difference = moved.gradient({row: known[k] for row, k in rows.items() if k in known})
+        if difference.left_out.any():
+            moved.work.watch.omit("some of the directions and entries in dispute")
+            break
+        evidence = along.settled(difference, rtol)
+        apart = _at_odds(evidence, along.coordinates) or _widest(evidence, along, moved.work)
+        groups = _halved(along.coordinates.groups, apart)
+    return _judged(along, moved, difference, rtol, seed)
+
+
+def so_far(
+    sources: Sources, sweeper: Sweeper, difference: FiniteDifference, rtol: float, seed: int
+) -> Measured:
+    """What a finite difference says that time has left incomplete.
+
+    Parameters
+    ----------
+    sources : Sources
+    sweeper : Sweeper
+    difference : FiniteDifference
+        NaN in the entries that were left out; they count where the other sources differ in them,
+        or nothing else speaks of them.
+    rtol : float
+    seed : int
+    """
+    groups, known = list[Group](), dict[int, Derivative]()
+    for leaf in sources.parameters.leaves:
+        speaks = ~difference.left_out[leaf.place]
+        speaks[disputed(sources, leaf, rtol)] = True
+        if not sources.candidates or not speaks.any():
+            speaks[:] = True
+        for offset in np.flatnonzero(speaks):
+            if not difference.left_out[leaf.start + offset]:
+                known[len(groups)] = difference.entry(leaf.start + offset)
+            groups.append(Group(leaf, np.array([offset]), _ONE))
+    along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
+    moved = _moved(sweeper, along)
+    return _judged(along, moved, moved.gradient(known), rtol, seed)
+
+
+def _moved(sweeper: Sweeper, along: SourcesAlong) -> Sweeper:
+    """The loss along groups."""
+    return replace(sweeper, evaluate=Along(sweeper.evaluate, along.coordinates))
+
+
+def _judged(
+    along: SourcesAlong, sweeper: Sweeper, difference: FiniteDifference, rtol: float, seed: int
+) -> Measured:
     judged, found = judge(along, sweeper, difference, rtol, seed)
-    return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, found)
+    whole = _whole(along.whole, judged, along.coordinates, rtol)
+    return Measured(whole, judged, along.coordinates, found)
+
+
+def _widest(evidence: Evidence, along: SourcesAlong, work: Work) -> list[Group]:
+    """Directions that show least, where a deadline leaves the time to halve them."""
+    groups = along.coordinates.groups
+    reach = evidence.difference.bounds * np.sqrt([group.count for group in groups])
+    reach = np.where([group.alone for group in groups], 0.0, reach / evidence.largest)
+    widest = [group for group, own in zip(groups, reach, strict=True) if own >= 0.5 * max(reach)]
+    timed = work.watch.max_seconds is not None and bool(reach.any())
+    # At most half of what is left: a closer look at what is found takes time too.
+    return widest if timed and work.affords(2 * _HALVED * len(widest)) else []
 
 
 def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
     """The sources entry by entry, with the finite difference of single entries."""
+    left_out = judged.difference.left_out
     single = {
         group.leaf.start + int(group.members[0]): judged.difference.entry(row)
         for row, group in enumerate(coordinates.groups)
-        if group.alone
+        if group.alone and not left_out[row]
     }
     values, bounds = merged(sources.parameters.size, single, None)
     difference = replace(judged.difference, values=values, bounds=bounds, measured=single)

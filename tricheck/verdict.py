@@ -57,7 +57,8 @@ class Facts(NamedTuple, Generic[T]):
     jumpy : bool
         The loss jumps nearby, which explains how the sources differ.
     unsettled : bool
-        The loss is random beyond what the sources' bounds cover.
+        The loss is random beyond what the sources' bounds cover, or there was no time to look
+        closely.
     vague : bool
         Backprop meets the others within its own bound alone, which is as wide as the gradient.
     vanished : bool

@@ -151,8 +151,7 @@ def _unexplained(
     if not blocks:
         return {}
     names = [block.name for block in blocks]
-    large = evidence.parameters.size > LARGE
-    turn = None if large else curl(calls, evidence, names, explained)
+    turn = None if calls.hurried else curl(calls, evidence, names, explained)
     remark = UPDATED if moves_parameters(evidence.point) else ""
     return {block.name: fallback(block, around, turn, remark) for block in blocks}
 

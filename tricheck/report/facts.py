@@ -127,6 +127,10 @@ class Report:
         The seed of the displaced point that was checked, if one was asked for.
     directions : int
         Along how many random directions the loss was differentiated, in place of every entry.
+    partial : str
+        What made the check end early, ``"interrupted"`` or ``"max_seconds=..."``; empty if nothing.
+    left_out : list of str
+        What was not looked at for that reason.
 
     Examples
     --------
@@ -155,6 +159,8 @@ class Report:
     seed: int
     displace: int | None = None
     directions: int = 0
+    partial: str = ""
+    left_out: list[str] = field(default_factory=list)
     _derive: Callable[[str, Index | int], Formula] | None = field(
         default=None, repr=False, compare=False
     )

@@ -93,8 +93,12 @@ def lines(report: Report) -> Iterator[Line]:
         Span(report.model, "strong"),
         Span(f": {report.verdict.value}", style),
         *([Span(", at a displaced point")] if report.displace is not None else []),
+        *([Span(f", partial ({report.partial})", "doubtful")] if report.partial else []),
     ]
-    yield from _wrapped(report.verdict.sentence, indent=2)
+    yield from _wrapped(_sentence(report), indent=2)
+    if report.left_out:
+        said = f"left out: {'; '.join(report.left_out)}"
+        yield from _wrapped(said, indent=2, style="doubtful")
     # The reason first: it is what the reader came for.
     errors = [finding for finding in report.findings if _is_reason(finding)]
     others = [finding for finding in report.findings if not _is_reason(finding)]
@@ -108,6 +112,13 @@ def lines(report: Report) -> Iterator[Line]:
     yield from _blind_spots(report)
     yield from _wrapped(_next(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
+
+
+def _sentence(report: Report) -> str:
+    """The verdict, said to a person."""
+    if report.partial and report.verdict is Verdict.FINITE_DIFFERENCE:
+        return "Backprop and the reference agree; the finite difference says too little yet."
+    return report.verdict.sentence
 
 
 def _is_reason(finding: Finding) -> bool:

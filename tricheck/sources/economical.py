@@ -68,6 +68,14 @@ class Columns:
     rounding: FloatArray
     lawful: npt.NDArray[np.bool_]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Columns]) -> Columns:
+        """Several after each other."""
+        none = np.empty(0)
+        empty = cls(np.empty(0, np.intp), none, none, none, none, np.empty(0, bool))
+        rows = zip(*(vars(part).values() for part in [empty, *parts]), strict=True)
+        return cls(*map(np.concatenate, rows))
+
     @property
     def bounds(self) -> FloatArray:
         """Bounds on the error of the values, shape (count,)."""

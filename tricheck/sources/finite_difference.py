@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,10 @@ from tricheck.sources.estimate import Estimate
 from tricheck.sources.ladder import Derivative, Stencil, differentiate, first_step
 from tricheck.sources.noise import Noise
 from tricheck.vocabulary import Cause, Source
+from tricheck.work import T, Task, Work
 
 _FINE_ENOUGH = 1e-8  # of a parameter's largest entry: what one stencil may round off
+LEFT_OUT = Derivative(np.nan, np.inf, 0.0, np.inf, np.inf)
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,21 @@ class FiniteDifference(Estimate):
         return found
 
     def entry(self, position: int | np.integer[Any]) -> Derivative:
-        """The measurement behind one value."""
-        if position in self.measured or self.single is None:
-            return self.measured[int(position)]
-        return self.single.row(int(position))
+        """The measurement behind one value; `LEFT_OUT` if there was none."""
+        if (one := self.measured.get(int(position))) is not None:
+            return one
+        if self.single is not None and position in self.single.positions:
+            return self.single.row(int(position))
+        return LEFT_OUT
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_]:
+        """Entries that were not measured, shape (size,)."""
+        left_out = np.ones(self.values.size, dtype=bool)
+        left_out[list(self.measured)] = False
+        if self.single is not None:
+            left_out[self.single.positions] = False
+        return left_out
 
     def kinked(self, leaf: Leaf) -> list[int]:
         """Positions of a parameter whose stencils met a kink."""
@@ -122,23 +134,32 @@ class Sweeper:
         Its noise there.
     step : float or None
         A fixed absolute step, or None to choose and certify one per entry.
+    work : Work
+        Who does it, and for how long: where time is up, entries are left out.
     """
 
     evaluate: Movable
     base: Any
     noise: Noise
     step: float | None
+    work: Work = field(default_factory=Work)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process there is one chunk to do.
+        return Sweeper, (self.evaluate, self.base, self.noise, self.step)
 
     def measure(self) -> FiniteDifference:
         """Differentiate the loss in every entry, with one stencil where a sample allows it."""
         if self.step is not None or not self.noise.is_rounding:
             return self.certify_all()
         leaves = self.evaluate.leaves
-        with self._restored():
-            sampled, stencils = self._sample(leaves)
-            known = law(stencils, self._scales(list(sampled)), self.noise.level)
-            plain = [] if known is None else self._plain(leaves, sampled, known)
-            single = None if known is None else self._single(plain, known)
+        chosen = sample(leaves)
+        sampled, stencils = self._sample(chosen)
+        known = None
+        if len(sampled) == len(chosen):
+            known = law(stencils, self._scales(chosen), self.noise.level)
+        plain = [] if known is None else self._plain(leaves, sampled, known)
+        single = None if known is None else self._single(plain, known)
         found = sampled.keys() | ([] if single is None else single.positions[single.lawful])
         rest = [i for i in range(self.evaluate.flat.size) if i not in found]
         return self.gradient(sampled | self.entries(rest), single)
@@ -147,37 +168,43 @@ class Sweeper:
         """Differentiate the loss in every entry, as precisely as its noise allows."""
         return self.gradient(self.entries(range(self.evaluate.flat.size)))
 
-    def remeasure(self, earlier: FiniteDifference, positions: list[int]) -> FiniteDifference:
-        """The same with the whole ladder at some entries, where a verdict hangs on them.
-
-        The others keep their values, under the noise that is known by now.
-        """
-        again = self.entries(positions, thorough=True)
-        return earlier.under(self.noise).with_entries(again)
-
     def entries(self, positions: Iterable[int], *, thorough: bool = False) -> dict[int, Derivative]:
-        """Single entries, each with as many stencils as it takes."""
-        with self._restored():
-            return {position: self._entry(position, thorough) for position in positions}
+        """Single entries, each with as many stencils as it takes; fewer where time is up."""
+        found: dict[int, Derivative] = {}
+        task = partial(Sweeper._entries, thorough=thorough)
+        for chunk, derivatives in self._chunks(task, list(positions)):
+            found.update(zip(chunk, derivatives, strict=True))
+            self.work.watch.saw(chunk, np.array([one.value for one in derivatives]))
+        return found
 
-    @contextmanager
-    def _restored(self) -> Iterator[None]:
-        """The loss is left at its point, also on an exception or an interrupt."""
+    def _entries(self, positions: Sequence[int], thorough: bool) -> list[Derivative]:
+        return [self._entry(position, thorough) for position in positions]
+
+    def _chunks(self, task: Task[T], positions: Sequence[int]) -> Iterator[tuple[Sequence[int], T]]:
+        """What a task gives; the loss is left at its point, also on an exception or interrupt."""
         try:
-            yield
+            yield from self.work.chunks(self, task, positions)
         finally:
             self.evaluate.restore()
 
     # --- one stencil --------------------------------------------------------------------------
 
-    def _sample(self, leaves: Iterable[Leaf]) -> tuple[dict[int, Derivative], list[list[Stencil]]]:
+    def _sample(self, positions: list[int]) -> tuple[dict[int, Derivative], list[list[Stencil]]]:
         """Derivatives of a sample of the entries, and all the stencils that they took."""
-        measured, stencils = {}, []
-        for position in sample(leaves):
-            seen: list[Stencil] = []
-            measured[position] = self.certify(position, seen=seen)
-            stencils.append(seen)
+        measured: dict[int, Derivative] = {}
+        stencils: list[list[Stencil]] = []
+        for chunk, found in self._chunks(Sweeper._sampled, positions):
+            measured.update((i, one) for i, (one, _) in zip(chunk, found, strict=True))
+            stencils += [seen for _, seen in found]
+            self.work.watch.saw(chunk, np.array([one.value for one, _ in found]))
         return measured, stencils
+
+    def _sampled(self, positions: Sequence[int]) -> list[tuple[Derivative, list[Stencil]]]:
+        found = []
+        for position in positions:
+            seen: list[Stencil] = []
+            found.append((self.certify(position, seen=seen), seen))
+        return found
 
     def _plain(
         self, leaves: Iterable[Leaf], sampled: Mapping[int, Derivative], known: Law
@@ -192,6 +219,14 @@ class Sweeper:
         return positions
 
     def _single(self, positions: list[int], known: Law) -> Columns:
+        """One stencil at each of some entries; of fewer where time is up."""
+        parts = []
+        for chunk, part in self._chunks(partial(Sweeper._columns, known=known), positions):
+            parts.append(part)
+            self.work.watch.saw(chunk, part.values)
+        return Columns.joined(parts)
+
+    def _columns(self, positions: Sequence[int], known: Law) -> Columns:
         """One stencil at each of some entries; the loop that most of a check is spent in."""
         evaluate, flat = self.evaluate, self.evaluate.flat
         here = flat[positions]
@@ -222,7 +257,7 @@ class Sweeper:
         beyond: FloatArray = (own - self.base).astype(np.float64)
         return beyond
 
-    def _scales(self, positions: list[int]) -> FloatArray:
+    def _scales(self, positions: Sequence[int]) -> FloatArray:
         """The length on which the loss is expected to vary with each of some entries."""
         sizes = np.abs(self.evaluate.flat[positions]).astype(np.float64)
         return np.asarray(np.maximum(sizes, 1.0))

@@ -37,6 +37,7 @@ TOO_LARGE = (
     "There is too much to look through in a model of this size to say what else this point hides: "
     "check a smaller one too."
 )
+NO_TIME = "There was no time to look for mistakes that this point hides."
 
 
 def blind_spots(
@@ -163,8 +164,7 @@ class _Look:
         point = self._evidence.point
         if self._study is None:
             if not (point.spread or point.stateful):
-                large = self._evidence.parameters.size > LARGE
-                yield BlindSpot("not-looked-for", TOO_LARGE if large else NOT_FOLLOWED)
+                yield BlindSpot("not-looked-for", self._reason)
             return
         found = unseen(self._study, self._seen, self._elsewhere)
         if (output := _summed_output(self._study)) is not None:
@@ -185,6 +185,13 @@ class _Look:
                 "not-looked-for",
                 TOO_LARGE,
             )
+
+    @property
+    def _reason(self) -> str:
+        """Why nothing was looked for."""
+        if self._evidence.parameters.size > LARGE:
+            return TOO_LARGE
+        return NO_TIME if self._elsewhere.hurried else NOT_FOLLOWED
 
     def _unseen(self, found: list[Unseen]) -> Iterator[BlindSpot]:
         """One spot for all mistakes at one place, and for all of a kind that have one reason."""

@@ -55,6 +55,11 @@ class Elsewhere:
         self._runs: dict[Way, list[Study]] = {}
         self._points: dict[float, FloatArray] = {}
 
+    @property
+    def hurried(self) -> bool:
+        """Whether there is no time to run the model there."""
+        return self._calls.hurried
+
     def of(self, way: Way) -> list[Study]:
         """The runs that are other in this way."""
         if way not in self._runs:

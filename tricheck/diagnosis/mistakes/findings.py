@@ -17,7 +17,7 @@ from tricheck.diagnosis.relations.block import Block
 from tricheck.diagnosis.relations.readings import readings_of
 from tricheck.diagnosis.relations.surroundings import Surroundings
 from tricheck.measured import Measured
-from tricheck.parameters import LARGE, FloatArray
+from tricheck.parameters import FloatArray
 from tricheck.tracing.study import Study, study
 from tricheck.vocabulary import Cause, Finding, Source
 
@@ -30,11 +30,12 @@ _FOLLOWS = 1e-4
 def kept_run(calls: Calls, measured: Measured) -> Study | None:
     """A kept run at the point, if the loss can be traced and the trace gives the right gradient.
 
-    None for a large model, which there is no time to run again for every mistake.
+    None where there is no time to run the model again for every mistake.
     """
     evidence = measured.evidence
-    large = evidence.parameters.size > LARGE
-    if large or evidence.point.spread or evidence.point.stateful:
+    if not calls.watch.allows():
+        calls.watch.omit("mistakes on the way back, and what the point hides")
+    if calls.hurried or evidence.point.spread or evidence.point.stateful:
         return None
     with np.errstate(all="ignore"):
         kept = study(calls, evidence.parameters.values, lenient=True)

@@ -1,0 +1,106 @@
+"""How far a check is, on the last line of a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tricheck.watch import Watch
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_PATIENCE = 2.0  # seconds before anything is shown
+_REFRESH = 8  # times a second
+_BAR = 10
+
+
+@contextmanager
+def shown(watch: Watch, progress: bool | None) -> Iterator[None]:
+    """Show a check's progress while the block runs, from a thread that only reads.
+
+    Parameters
+    ----------
+    watch : Watch
+    progress : bool or None
+        None: on a terminal, if not under CI. True: on a terminal. False: never.
+    """
+    wanted = progress or (progress is None and not os.environ.get("CI"))
+    if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
+        yield
+        return
+    over = threading.Event()
+    thread = threading.Thread(target=_show, args=(watch, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _show(watch: Watch, over: threading.Event) -> None:
+    if over.wait(_PATIENCE):
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    with Live(
+        get_renderable=lambda: status(watch, console.width),
+        console=console,
+        refresh_per_second=_REFRESH,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        over.wait()
+
+
+def status(watch: Watch, width: int) -> Text:
+    """One line: what is being looked at, how much of it is done, the time left, the worst so far.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tricheck.parameters import Parameters
+    >>> W = np.array([1.0, 2.0, 3.0, 4.0])
+    >>> watch = Watch()
+    >>> watch.begin("finite differences", Parameters.read({"W": W}), 4, W)
+    >>> watch.saw([0, 1], np.array([1.0, 2.5]))
+    >>> print(status(watch, 80).plain)
+    finite differences of W #####..... 2/4, 0:00 left, worst discrepancy 1.2e-01
+    """
+    from rich.text import Text
+
+    of = f" of {name}" if (name := watch.parameter) else ""
+    line = Text(watch.doing + of, no_wrap=True, overflow="ellipsis")
+    if watch.total:
+        done = int(_BAR * min(watch.done / watch.total, 1.0))
+        line.append(" " + "#" * done, style="cyan")
+        line.append("." * (_BAR - done) + f" {watch.done}/{watch.total}")
+    left = watch.seconds_left
+    line.append(f", {_clock(left)} left" if left is not None else f", {_clock(watch.elapsed)}")
+    if watch.worst:
+        line.append(f", worst discrepancy {watch.worst:.1e}")
+    if watch.max_seconds is not None:
+        line.append(f", ends at {_clock(watch.max_seconds)}")
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _clock(seconds: float) -> str:
+    """Like ``0:07`` or ``1:02:33``.
+
+    Examples
+    --------
+    >>> _clock(7.2), _clock(3753.0)
+    ('0:07', '1:02:33')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
