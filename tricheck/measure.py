@@ -26,7 +26,7 @@ from tricheck.work import Work, one_blas_thread
 _LINES = 4  # parameters that are moved to see the loss's noise
 _EACH = 2048  # entries up to which "auto" takes a finite difference in each
 _LOSSES = 3  # for one entry, on average
-_SLACK = 1.5
+_SLACK = 1.2
 
 
 def measure(calls: Calls, options: Options) -> Measured:

@@ -11,9 +11,8 @@ import signal
 import sys
 import threading
 import uuid
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -76,23 +75,26 @@ def spread(
     workers = joblib.effective_n_jobs(jobs)
     count = min(int(_CHUNK / max(seconds, 1e-9)) + 1, -(-len(positions) // (_PARTS * workers)))
     chunks = [positions[k : k + count] for k in range(0, len(positions), count)]
-    key, payload = uuid.uuid4().hex, _packed(sweeper, jobs)
-    path = list(sys.path)
-    parallel = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator")
-    answers = parallel(joblib.delayed(_answer)(key, path, payload, task, chunk) for chunk in chunks)
-    with _explained(jobs):
-        try:
-            for chunk, (answer, losses) in zip(chunks, answers, strict=True):
-                if isinstance(answer, _Failure):
-                    raise ModelError(f"jobs={jobs}: {answer.message}")
-                sweeper.evaluate.counts["loss"] += losses
+    key, payload, path = uuid.uuid4().hex, _packed(sweeper, jobs), list(sys.path)
+    failures: list[_Failure] = []
+
+    def tasks() -> Iterator[Any]:
+        # What has been sent is waited for: to call it off would leave joblib's workers in disorder.
+        for chunk in chunks:
+            if failures or not watch.allows():
+                return
+            yield joblib.delayed(_answer)(key, path, payload, task, chunk)
+
+    answers = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator")(tasks())
+    with _explained(jobs), closing(answers):
+        for chunk, (answer, losses) in zip(chunks, answers, strict=False):
+            sweeper.evaluate.counts["loss"] += losses
+            if isinstance(answer, _Failure):
+                failures.append(answer)
+            else:
                 yield chunk, answer
-                if not watch.allows():
-                    return
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # that not all answers are read
-                answers.close()
+    if failures:
+        raise ModelError(f"jobs={jobs}: {failures[0].message}")
 
 
 def _joblib() -> Any:

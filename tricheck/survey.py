@@ -32,6 +32,7 @@ from tricheck.work import Work
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 _HALVED = 8  # losses for the two halves of a direction, on average
+_CARE = 2  # times what something takes must be left: a closer look at what is found takes time too
 _MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
 
 _ONE = np.ones(1, dtype=np.int8)
@@ -55,26 +56,38 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     seed : int
         Seed of the directions.
     """
-    known: dict[int, Derivative] = {}
-    groups = list(_first_groups(sources, rtol, seed))
-    while groups:
+    work = sweeper.work
+    groups, known = list(_first_groups(sources, rtol, seed)), dict[int, Derivative]()
+    while True:
         along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
         moved = _moved(sweeper, along)
-        rows = {row: id(group) for row, group in enumerate(along.coordinates.groups)}
-        new = [row for row, key in rows.items() if key not in known]
-        own = along.backprop.values
-        moved.work.watch.begin("random directions", along.parameters, len(new), own)
-        known |= {rows[row]: entry for row, entry in moved.entries(new).items()}
-        # No more than those that are left: another group may come to lie where one has been.
-        known = {key: known[key] for key in rows.values() if key in known}
-        difference = moved.gradient({row: known[k] for row, k in rows.items() if k in known})
-        if difference.left_out.any():
-            moved.work.watch.omit("some of the directions and entries in dispute")
-            break
+        known = _measured(moved, along, known)
+        rows = enumerate(along.coordinates.groups)
+        difference = moved.gradient({row: known[id(g)] for row, g in rows if id(g) in known})
         evidence = along.settled(difference, rtol)
-        apart = _at_odds(evidence, along.coordinates) or _widest(evidence, along, moved.work)
+        at_odds = _at_odds(evidence, along.coordinates)
+        if at_odds and not work.affords(_CARE * _HALVED * len(at_odds)):
+            work.watch.omit("where in their parameters some directions differ")
+            at_odds = []
+        apart = at_odds or _widest(evidence, along, work)
+        if not apart:
+            return _judged(along, moved, difference, rtol, seed)
         groups = _halved(along.coordinates.groups, apart)
-    return _judged(along, moved, difference, rtol, seed)
+
+
+def _measured(
+    sweeper: Sweeper, along: SourcesAlong, known: dict[int, Derivative]
+) -> dict[int, Derivative]:
+    """The derivatives along all groups, by their identities; those that are known stay."""
+    groups, watch = along.coordinates.groups, sweeper.work.watch
+    new = [row for row, group in enumerate(groups) if id(group) not in known]
+    watch.begin("random directions", along.parameters, len(new), along.backprop.values)
+    found = sweeper.entries(new)
+    if len(found) < len(new):
+        watch.omit(f"finite differences along {len(new) - len(found)} of {len(groups)} directions")
+    # No more than those that are left: another group may come to lie where one has been.
+    known = {id(group): known[id(group)] for group in groups if id(group) in known}
+    return known | {id(groups[row]): derivative for row, derivative in found.items()}
 
 
 def so_far(
@@ -122,13 +135,14 @@ def _judged(
 
 def _widest(evidence: Evidence, along: SourcesAlong, work: Work) -> list[Group]:
     """Directions that show least, where a deadline leaves the time to halve them."""
+    if work.watch.max_seconds is None:
+        return []
     groups = along.coordinates.groups
     reach = evidence.difference.bounds * np.sqrt([group.count for group in groups])
     reach = np.where([group.alone for group in groups], 0.0, reach / evidence.largest)
-    widest = [group for group, own in zip(groups, reach, strict=True) if own >= 0.5 * max(reach)]
-    timed = work.watch.max_seconds is not None and bool(reach.any())
-    # At most half of what is left: a closer look at what is found takes time too.
-    return widest if timed and work.affords(2 * _HALVED * len(widest)) else []
+    most = np.max(reach)
+    widest = [group for group, own in zip(groups, reach, strict=True) if own >= most / 2.0]
+    return widest if 0.0 < most < np.inf and work.affords(_CARE * _HALVED * len(widest)) else []
 
 
 def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
@@ -210,11 +224,11 @@ def _at_odds(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
     return found
 
 
-def _halved(groups: Iterable[Group], at_odds: list[Group]) -> list[Group]:
-    """All groups, some of them in halves; none if there is nothing to halve."""
-    apart = {id(group) for group in at_odds}
-    whole = [group for group in groups if id(group) not in apart]
-    return [*whole, *(half for group in at_odds for half in group.halves())] if apart else []
+def _halved(groups: Iterable[Group], apart: list[Group]) -> list[Group]:
+    """All groups, some of them in halves."""
+    gone = {id(group) for group in apart}
+    whole = [group for group in groups if id(group) not in gone]
+    return [*whole, *(half for group in apart for half in group.halves())]
 
 
 # --- the sources along groups -------------------------------------------------------------------

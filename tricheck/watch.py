@@ -56,7 +56,7 @@ class Watch:
     latest: int = 0
     worst: float = 0.0
     omitted: list[str] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
     _since: float = 0.0
     _sizes: FloatArray = field(default_factory=lambda: np.ones(0))
 
