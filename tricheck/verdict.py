@@ -211,4 +211,4 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     >>> worst([Verdict.AGREE, Verdict.FINITE_DIFFERENCE])
     <Verdict.FINITE_DIFFERENCE: 'finite-difference'>
     """
-    return min(verdicts, key=lambda verdict: verdict.severity_rank)
+    return min(set(verdicts), key=lambda verdict: verdict.severity_rank)
