@@ -24,7 +24,7 @@ _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in 
 E = TypeVar("E", bound=Estimate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, whatever others hold: a key of its measurement
 class Group:
     """Entries of one parameter that move together.
 

@@ -77,6 +77,8 @@ class Measured:
         if self.coordinates is None:
             return [leaf.index(int(row)) for row in rows]
         groups = self.coordinates.groups[self.moved(leaf).place]
+        if not leaf.shape:
+            return [()]
         offsets = np.sort(np.concatenate([groups[row].members for row in rows]))
         return list(
             zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)

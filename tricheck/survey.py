@@ -54,15 +54,15 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
     seed : int
         Seed of the directions.
     """
-    known: dict[int, Derivative] = {}
+    known: dict[Group, Derivative] = {}
     groups = list(_first_groups(sources, rtol, seed))
     while groups:
         coordinates = Coordinates.of(groups, sources.parameters)
         sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
-        rows = {row: id(group) for row, group in enumerate(coordinates.groups)}
-        new = sweeper.entries(row for row, key in rows.items() if key not in known)
-        known |= {rows[row]: entry for row, entry in new.items()}
-        difference = sweeper.gradient({row: known[key] for row, key in rows.items()})
+        ordered = coordinates.groups
+        new = sweeper.entries(row for row, group in enumerate(ordered) if group not in known)
+        known |= {ordered[row]: entry for row, entry in new.items()}
+        difference = sweeper.gradient({row: known[group] for row, group in enumerate(ordered)})
         along = SourcesAlong.of(sources, coordinates)
         at_odds = _at_odds(along.settled(difference, rtol), coordinates)
         groups = _halved(coordinates.groups, at_odds)
@@ -150,8 +150,8 @@ def _at_odds(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
 
 def _halved(groups: Iterable[Group], at_odds: list[Group]) -> list[Group]:
     """All groups, some of them in halves; none if there is nothing to halve."""
-    apart = {id(group) for group in at_odds}
-    whole = [group for group in groups if id(group) not in apart]
+    apart = set(at_odds)
+    whole = [group for group in groups if group not in apart]
     return [*whole, *(half for group in at_odds for half in group.halves())] if apart else []
 
 
