@@ -57,9 +57,8 @@ class Measured:
         bounds = self.judged.difference.bounds[place]
         if self.coordinates is None:
             return bounds
-        # No entry of a group weighs less than one in the square root of their number.
-        counts = np.array([group.count for group in self.coordinates.groups[place]])
-        return np.asarray(np.max(bounds * np.sqrt(counts)))
+        least = np.array([group.least for group in self.coordinates.groups[place]])
+        return np.asarray(np.max(bounds / least))
 
     def largest(self, leaf: Leaf) -> float:
         """A parameter's largest gradient entry, by the most precise source beside backprop."""

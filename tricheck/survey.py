@@ -34,7 +34,7 @@ _ALONE = 8  # disputed entries of one parameter that are measured one by one
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 _MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
 
-_ONE = np.ones(1, dtype=np.int8)
+_ONE = np.ones(1, dtype=np.float32)
 
 Offsets = npt.NDArray[np.intp]
 
