@@ -7,7 +7,7 @@ equal ones too, cancel by coincidence only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -88,6 +88,12 @@ class Group:
     def only(self, offsets: npt.NDArray[np.intp], *, differing: bool = False) -> Group:
         """Some of its parameter's entries, of which it holds all."""
         return Group(self.leaf, offsets, self.paces[offsets], differing)
+
+    def some(self, count: int, rng: np.random.Generator) -> Iterator[Group]:
+        """As many of its entries, drawn at random, each alone."""
+        members = self.members
+        for row in np.sort(rng.choice(self.count, min(count, self.count), replace=False)):
+            yield Group(self.leaf, members[row : row + 1], self.paces[row : row + 1])
 
     def halves(self) -> tuple[Group, Group]:
         """The same entries in two groups."""

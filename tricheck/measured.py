@@ -78,7 +78,7 @@ class Measured:
         groups = self.coordinates.groups[self.moved(leaf).place]
         if not leaf.shape:
             return [()]
-        offsets = np.sort(np.concatenate([groups[row].members for row in rows]))
+        offsets = np.unique(np.concatenate([groups[row].members for row in rows]))
         return list(
             zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)
         )

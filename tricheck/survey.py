@@ -2,13 +2,13 @@
 
 Where the two agree, a finite difference along a random direction through all of a parameter's
 entries sees what they might share. Where they do not, it is taken in single entries, and along one
-direction through the others that are disputed. A direction that is at odds with somebody is halved
-until the entries are found (group testing: Dorfman, 1943).
+direction through the others that are disputed. A direction that is at odds with somebody is
+narrowed down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,19 +22,16 @@ from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
 from tricheck.facts import Evidence, facts_of
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
+from tricheck.narrowing import Narrowing
 from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
 from tricheck.sources.finite_difference import Sweeper, merged
 from tricheck.sources.ladder import Derivative
 from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
-from tricheck.verdict import ACCUSING, decide_all
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
-_MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
-
-_ONE = np.ones(1, dtype=np.float32)
 
 Offsets = npt.NDArray[np.intp]
 
@@ -55,6 +52,7 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
         Seed of the directions.
     """
     known: dict[Group, Derivative] = {}
+    narrowing = Narrowing(np.random.default_rng(seed), sources.parameters.size > LARGE)
     groups = list(_first_groups(sources, rtol, seed))
     while groups:
         coordinates = Coordinates.of(groups, sources.parameters)
@@ -64,10 +62,10 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
         known |= {ordered[row]: entry for row, entry in new.items()}
         difference = sweeper.gradient({row: known[group] for row, group in enumerate(ordered)})
         along = SourcesAlong.of(sources, coordinates)
-        at_odds = _at_odds(along.settled(difference, rtol), coordinates)
-        groups = _halved(coordinates.groups, at_odds)
+        groups = narrowing.next(along.settled(difference, rtol), coordinates)
     judged, found = judge(along, sweeper, difference, rtol, seed)
-    return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, found)
+    notes = [*found, *narrowing.left_open(judged, coordinates)]
+    return Measured(_whole(sources, judged, coordinates, rtol), judged, coordinates, notes)
 
 
 def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
@@ -97,7 +95,7 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
             yield whole
             continue
         alone, together = _chosen(differing, rng)
-        yield from (Group(leaf, alone[k : k + 1], _ONE) for k in range(alone.size))
+        yield from (whole.only(alone[k : k + 1]) for k in range(alone.size))
         if together.size:
             yield whole.only(together, differing=True)
         if differing.size < whole.count:
@@ -125,34 +123,6 @@ def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offs
     worst, others = differing[: _ALONE // 2], differing[_ALONE // 2 :]
     drawn = rng.choice(others, _ALONE // 2, replace=False)
     return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
-
-
-def _at_odds(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
-    """Directions that are at odds with somebody, if not in each of their entries.
-
-    Of a parameter in which most are, none: it is wrong as a whole.
-    """
-    facts = facts_of(evidence)
-    accused = np.isin(decide_all(facts), list(ACCUSING))
-    mixed = facts.difference & ~(facts.br | facts.bf | facts.fr)
-    found = []
-    for leaf in coordinates.parameters.leaves:
-        at_odds = [
-            group
-            for group, wrong, unlike in zip(
-                coordinates.groups[leaf.place], accused[leaf.place], mixed[leaf.place], strict=True
-            )
-            if not group.alone and (unlike if group.differing else wrong or unlike)
-        ]
-        found += at_odds if len(at_odds) <= _MOST_AT_ODDS else []
-    return found
-
-
-def _halved(groups: Iterable[Group], at_odds: list[Group]) -> list[Group]:
-    """All groups, some of them in halves; none if there is nothing to halve."""
-    apart = set(at_odds)
-    whole = [group for group in groups if group not in apart]
-    return [*whole, *(half for group in at_odds for half in group.halves())] if apart else []
 
 
 # --- the sources along groups -------------------------------------------------------------------
