@@ -1,14 +1,14 @@
 """What a finite difference moves: single entries, or random directions through many at once.
 
 A derivative along a random direction is one number for a whole parameter array: each of its entries
-is in it, with a sign of its own and no small weight, so that none can hide, and errors of several
-cancel by coincidence only.
+is in it, with a weight of its own that is not small, so that none can hide, and errors of several,
+equal ones too, cancel by coincidence only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,16 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.calls import Movable
-from tricheck.parameters import FloatArray, Index, Leaf, Parameters, random_signs
+from tricheck.parameters import FloatArray, Index, Leaf, Parameters
 from tricheck.sources.estimate import Estimate
 
+_SLOWEST = 0.75  # of its scale: what an entry goes at least, if others go with it
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
 
 
 E = TypeVar("E", bound=Estimate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself, whatever others hold: a key of its measurement
 class Group:
     """Entries of one parameter that move together.
 
@@ -34,21 +35,21 @@ class Group:
     leaf : Leaf
     offsets : ndarray of int, shape (count,), or slice
         Which of its entries.
-    signs : ndarray of int8, shape (count,)
-        Which way each of them goes.
+    paces : ndarray of float32, shape (count,)
+        How far each of them goes, in units of its scale, and which way.
     differing : bool
         Whether other sources differ in each of them.
     """
 
     leaf: Leaf
     offsets: npt.NDArray[np.intp] | slice
-    signs: npt.NDArray[np.int8]
+    paces: npt.NDArray[np.float32]
     differing: bool = False
 
     @property
     def count(self) -> int:
         """How many entries move."""
-        return len(self.signs)
+        return len(self.paces)
 
     @property
     def alone(self) -> bool:
@@ -70,33 +71,46 @@ class Group:
         """Its entries in a flat vector, replaced."""
         flat[self.leaf.place][self.offsets] = values
 
+    @property
+    def least(self) -> float:
+        """No entry moves by less in a unit step."""
+        return 1.0 if self.alone else _SLOWEST / np.sqrt(self.count)
+
     def weights(self, flat: FloatArray) -> FloatArray:
-        """How far each entry moves in a unit step: by its own scale, all together by one."""
+        """How far each entry moves in a unit step: all of them together by about one."""
         if self.alone:
             return np.ones(1)
         weights: FloatArray = np.abs(self.of(flat))
         np.maximum(weights, 1.0, out=weights)
-        weights *= self.signs
+        weights *= self.paces
         weights /= np.sqrt(self.count)
         return weights
 
     def only(self, offsets: npt.NDArray[np.intp], *, differing: bool = False) -> Group:
         """Some of its parameter's entries, of which it holds all."""
-        return Group(self.leaf, offsets, self.signs[offsets], differing)
+        return Group(self.leaf, offsets, self.paces[offsets], differing)
+
+    def some(self, count: int, rng: np.random.Generator) -> Iterator[Group]:
+        """As many of its entries, drawn at random, each alone."""
+        members = self.members
+        for row in np.sort(rng.choice(self.count, min(count, self.count), replace=False)):
+            yield Group(self.leaf, members[row : row + 1], self.paces[row : row + 1])
 
     def halves(self) -> tuple[Group, Group]:
         """The same entries in two groups."""
         half, members = self.count // 2, self.members
         return (
-            replace(self, offsets=members[:half], signs=self.signs[:half]),
-            replace(self, offsets=members[half:], signs=self.signs[half:]),
+            replace(self, offsets=members[:half], paces=self.paces[:half]),
+            replace(self, offsets=members[half:], paces=self.paces[half:]),
         )
 
 
 def whole_leaf(leaf: Leaf, rng: np.random.Generator) -> Group:
-    """All entries of a parameter, each with a random sign."""
-    signs = random_signs(rng, leaf.stop - leaf.start)
-    return Group(leaf, slice(None), signs)
+    """All entries of a parameter, each at a random pace."""
+    paces = rng.random(leaf.stop - leaf.start, dtype=np.float32)
+    paces -= np.float32(0.5)  # half of them go backwards ...
+    paces += np.copysign(np.float32(_SLOWEST), paces)  # ... and none stays
+    return Group(leaf, slice(None), paces)
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,8 @@ class Measured:
         bounds = self.judged.difference.bounds[place]
         if self.coordinates is None:
             return bounds
-        # No entry of a group weighs less than one in the square root of their number.
-        counts = np.array([group.count for group in self.coordinates.groups[place]])
-        return np.asarray(np.max(bounds * np.sqrt(counts)))
+        least = np.array([group.least for group in self.coordinates.groups[place]])
+        return np.asarray(np.max(bounds / least))
 
     def largest(self, leaf: Leaf) -> float:
         """A parameter's largest gradient entry, by the most precise source beside backprop."""
@@ -77,7 +76,9 @@ class Measured:
         if self.coordinates is None:
             return [leaf.index(int(row)) for row in rows]
         groups = self.coordinates.groups[self.moved(leaf).place]
-        offsets = np.sort(np.concatenate([groups[row].members for row in rows]))
+        if not leaf.shape:
+            return [()]
+        offsets = np.unique(np.concatenate([groups[row].members for row in rows]))
         return list(
             zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)
         )

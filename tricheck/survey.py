@@ -2,13 +2,13 @@
 
 Where the two agree, a finite difference along a random direction through all of a parameter's
 entries sees what they might share. Where they do not, it is taken in single entries, and along one
-direction through the others that are disputed. A direction that is at odds with somebody is halved
-until the entries are found (group testing: Dorfman, 1943).
+direction through the others that are disputed. A direction that is at odds with somebody is
+narrowed down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,22 +20,19 @@ from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
 from tricheck.facts import Evidence, facts_of
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
+from tricheck.narrowing import Narrowing
 from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
 from tricheck.sources.finite_difference import FiniteDifference, Sweeper, merged
 from tricheck.sources.ladder import Derivative
 from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
-from tricheck.verdict import ACCUSING, decide_all
 from tricheck.work import Work
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
-_HALVED = 8  # losses for the two halves of a direction, on average
+_LOSSES = 4  # along a direction, on average
 _CARE = 2  # times what something takes must be left: a closer look at what is found takes time too
-_MOST_AT_ODDS = 16  # groups of one parameter that are halved at a time
-
-_ONE = np.ones(1, dtype=np.int8)
 
 Offsets = npt.NDArray[np.intp]
 
@@ -56,38 +53,45 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     seed : int
         Seed of the directions.
     """
-    work = sweeper.work
-    groups, known = list(_first_groups(sources, rtol, seed)), dict[int, Derivative]()
+    narrowing = Narrowing(np.random.default_rng(seed), sources.parameters.size > LARGE)
+    groups, known = list(_first_groups(sources, rtol, seed)), dict[Group, Derivative]()
     while True:
         along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
         moved = _moved(sweeper, along)
-        known = _measured(moved, along, known)
+        known |= _measured(moved, along, known)
         rows = enumerate(along.coordinates.groups)
-        difference = moved.gradient({row: known[id(g)] for row, g in rows if id(g) in known})
-        evidence = along.settled(difference, rtol)
-        at_odds = _at_odds(evidence, along.coordinates)
-        if at_odds and not work.affords(_CARE * _HALVED * len(at_odds)):
-            work.watch.omit("where in their parameters some directions differ")
-            at_odds = []
-        apart = at_odds or _widest(evidence, along, work)
-        if not apart:
-            return _judged(along, moved, difference, rtol, seed)
-        groups = _halved(along.coordinates.groups, apart)
+        difference = moved.gradient({row: known[group] for row, group in rows if group in known})
+        groups = _next(along.settled(difference, rtol), along, narrowing, sweeper.work)
+        if not groups:
+            measured = _judged(along, moved, difference, rtol, seed)
+            notes = narrowing.left_open(measured.judged, along.coordinates)
+            return replace(measured, notes=[*measured.notes, *notes])
 
 
 def _measured(
-    sweeper: Sweeper, along: SourcesAlong, known: dict[int, Derivative]
-) -> dict[int, Derivative]:
-    """The derivatives along all groups, by their identities; those that are known stay."""
+    sweeper: Sweeper, along: SourcesAlong, known: dict[Group, Derivative]
+) -> dict[Group, Derivative]:
+    """The derivatives along the groups of which they are not known; of fewer where time is up."""
     groups, watch = along.coordinates.groups, sweeper.work.watch
-    new = [row for row, group in enumerate(groups) if id(group) not in known]
+    new = [row for row, group in enumerate(groups) if group not in known]
     watch.begin("random directions", along.parameters, len(new), along.backprop.values)
     found = sweeper.entries(new)
     if len(found) < len(new):
         watch.omit(f"finite differences along {len(new) - len(found)} of {len(groups)} directions")
-    # No more than those that are left: another group may come to lie where one has been.
-    known = {id(group): known[id(group)] for group in groups if id(group) in known}
-    return known | {id(groups[row]): derivative for row, derivative in found.items()}
+    return {groups[row]: derivative for row, derivative in found.items()}
+
+
+def _next(evidence: Evidence, along: SourcesAlong, narrowing: Narrowing, work: Work) -> list[Group]:
+    """The groups to measure next; none when there is no more to find, or no time."""
+    groups, coordinates = along.coordinates.groups, along.coordinates
+    finer = narrowing.next(evidence, coordinates)
+    if finer and not work.affords(_CARE * _LOSSES * len(set(finer) - set(groups))):
+        work.watch.omit("where in their parameters some directions differ")
+        return []
+    if not finer and (apart := _widest(evidence, groups, work)):
+        halves = (half for group in groups if group in apart for half in group.halves())
+        return [*(group for group in groups if group not in apart), *halves]
+    return finer
 
 
 def so_far(
@@ -114,7 +118,7 @@ def so_far(
         for offset in np.flatnonzero(speaks):
             if not difference.left_out[leaf.start + offset]:
                 known[len(groups)] = difference.entry(leaf.start + offset)
-            groups.append(Group(leaf, np.array([offset]), _ONE))
+            groups.append(Group(leaf, np.array([offset]), np.ones(1, np.float32)))
     along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
     moved = _moved(sweeper, along)
     return _judged(along, moved, moved.gradient(known), rtol, seed)
@@ -133,16 +137,16 @@ def _judged(
     return Measured(whole, judged, along.coordinates, found)
 
 
-def _widest(evidence: Evidence, along: SourcesAlong, work: Work) -> list[Group]:
+def _widest(evidence: Evidence, groups: tuple[Group, ...], work: Work) -> set[Group]:
     """Directions that show least, where a deadline leaves the time to halve them."""
     if work.watch.max_seconds is None:
-        return []
-    groups = along.coordinates.groups
-    reach = evidence.difference.bounds * np.sqrt([group.count for group in groups])
-    reach = np.where([group.alone for group in groups], 0.0, reach / evidence.largest)
+        return set()
+    least = [np.inf if group.alone else group.least for group in groups]
+    reach = evidence.difference.bounds / (least * evidence.largest)
     most = np.max(reach)
-    widest = [group for group, own in zip(groups, reach, strict=True) if own >= most / 2.0]
-    return widest if 0.0 < most < np.inf and work.affords(_CARE * _HALVED * len(widest)) else []
+    widest = {group for group, own in zip(groups, reach, strict=True) if own >= most / 2.0}
+    enough = work.affords(_CARE * 2 * _LOSSES * len(widest))
+    return widest if 0.0 < most < np.inf and enough else set()
 
 
 def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
@@ -173,7 +177,7 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
             yield whole
             continue
         alone, together = _chosen(differing, rng)
-        yield from (Group(leaf, alone[k : k + 1], _ONE) for k in range(alone.size))
+        yield from (whole.only(alone[k : k + 1]) for k in range(alone.size))
         if together.size:
             yield whole.only(together, differing=True)
         if differing.size < whole.count:
@@ -201,34 +205,6 @@ def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offs
     worst, others = differing[: _ALONE // 2], differing[_ALONE // 2 :]
     drawn = rng.choice(others, _ALONE // 2, replace=False)
     return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
-
-
-def _at_odds(evidence: Evidence, coordinates: Coordinates) -> list[Group]:
-    """Directions that are at odds with somebody, if not in each of their entries.
-
-    Of a parameter in which most are, none: it is wrong as a whole.
-    """
-    facts = facts_of(evidence)
-    accused = np.isin(decide_all(facts), list(ACCUSING))
-    mixed = facts.difference & ~(facts.br | facts.bf | facts.fr)
-    found = []
-    for leaf in coordinates.parameters.leaves:
-        at_odds = [
-            group
-            for group, wrong, unlike in zip(
-                coordinates.groups[leaf.place], accused[leaf.place], mixed[leaf.place], strict=True
-            )
-            if not group.alone and (unlike if group.differing else wrong or unlike)
-        ]
-        found += at_odds if len(at_odds) <= _MOST_AT_ODDS else []
-    return found
-
-
-def _halved(groups: Iterable[Group], apart: list[Group]) -> list[Group]:
-    """All groups, some of them in halves."""
-    gone = {id(group) for group in apart}
-    whole = [group for group in groups if id(group) not in gone]
-    return [*whole, *(half for group in apart for half in group.halves())]
 
 
 # --- the sources along groups -------------------------------------------------------------------

@@ -40,7 +40,7 @@ def fallback(block: Block, around: Surroundings, curl: Curl | None, remark: str 
     """
     for finding in (*_mostly(block, around), *_entries(block, around)):
         return finding
-    if not block.known.any():
+    if not block.off.any():
         message = "There is nothing to compare backprop with, entry by entry."
         return block.finding(Cause.UNKNOWN, message, {})
     if block.relative_error < _CLOSE:

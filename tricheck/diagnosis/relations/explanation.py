@@ -70,7 +70,8 @@ class Explanation:
 
     def holds(self, block: Block) -> bool:
         """Whether nothing is left unexplained."""
-        return bool(np.all(self.gap(block) <= self.tolerance))
+        known = block.known
+        return bool(np.all(self.gap(block)[known] <= self.tolerance[known]))
 
     def credit(self, block: Block) -> float:
         """How improbable it is by chance, in digits; -inf if it does not hold."""
@@ -96,8 +97,7 @@ class Explanation:
 
     def finding(self, block: Block, digits: int) -> Finding:
         """The finding that states it, with what is left beside what may be."""
-        gap = self.gap(block).reshape(-1)
-        tolerance = np.reshape(self.tolerance, -1)
+        gap, tolerance = self.gap(block)[block.known], self.tolerance[block.known]
         worst = int(np.argmax(gap / tolerance))
         evidence: dict[str, float | str | list[str]] = {
             "relation": self.relation,
@@ -112,8 +112,8 @@ class Explanation:
 
 def explained_digits(block: Block, tolerance: FloatArray, free: int) -> float:
     """Digits of the error that lie above the tolerance, without the entries it was fitted to."""
-    error = np.where(block.known, np.abs(block.error), 0.0).reshape(-1)
-    worth = np.log10(np.clip(error / np.reshape(tolerance, -1), 1.0, 10.0**_MOST))
+    error = np.abs(block.error[block.known])
+    worth = np.log10(np.clip(error / tolerance[block.known], 1.0, 10.0**_MOST))
     return float(np.sum(np.sort(worth)[: max(worth.size - free, 0)]))
 
 

@@ -61,7 +61,7 @@ def _shared(block: Block, around: Surroundings, limit: float) -> bool:
 
 def partial(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """A relation that holds in a region, where all is right elsewhere."""
-    if block.off.all():
+    if np.array_equal(block.off, block.known):
         return
     alone = replace(around, blocks=(), factors={})
     for region in (*regions(block), wrong_entries(block)):
@@ -87,7 +87,8 @@ def _worded(explanation: Explanation, block: Block, region: Region) -> Explanati
     """The explanation of a part, as a statement on the whole block."""
     named = explanation.cause in _SIMPLE
     kept = region.gate or (region.half and explanation.cause is Cause.SIGN)
-    count = f"in {int(np.sum(block.off))} of {block.truth.size} entries"
+    wrong, known = int(np.sum(block.off)), int(np.sum(block.known))
+    count = f"in {wrong} of {known} entries" + " compared" * (known < block.truth.size)
     place = region.text or count
     reading = _IN_BRANCH if region.half else _READINGS.get(explanation.cause, explanation.reading)
     there = explanation.statement[0].lower() + explanation.statement[1:]
@@ -98,7 +99,7 @@ def _worded(explanation: Explanation, block: Block, region: Region) -> Explanati
         relation=f"{explanation.relation} {place}",
         statement=f"Wrong only {place}: there {there}",
         reading=reading if named else explanation.reading,
-        evidence={**evidence, "wrong": float(np.sum(block.off)), "of": float(block.truth.size)},
+        evidence={**evidence, "wrong": float(wrong), "of": float(known)},
         entries=block.blamed,
     )
 

@@ -1,0 +1,126 @@
+"""Which entries put a direction at odds with somebody: group testing (Dorfman, 1943).
+
+What is at odds is halved, until single entries are left. Where there is too much of it, some
+entries of every group are tried first: where all of them are at odds, the whole group is taken to
+be. What was tried also shows by how much these are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tricheck.comparison import BoolArray
+from tricheck.coordinates import Coordinates, Group
+from tricheck.facts import Evidence, facts_of
+from tricheck.parameters import Leaf
+from tricheck.verdict import ACCUSING, decide_all
+from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
+
+_FEW = 8  # groups of one parameter that are halved at once, whatever they hold
+_SMALL = 128  # entries in all of them that are measured one by one without a thought
+_TRIED = 4  # entries of a group
+_MOST, _MOST_OF_LARGE = 2048, 512  # groups and entries that are measured in all
+
+
+class Narrowing:
+    """From groups to entries, round by round.
+
+    Parameters
+    ----------
+    rng : Generator
+        Draws the entries that are tried.
+    large : bool
+        Whether the model is large, so that its loss is dear.
+    """
+
+    def __init__(self, rng: np.random.Generator, large: bool) -> None:
+        self._rng = rng
+        self._left = _MOST_OF_LARGE if large else _MOST
+        self._tried: dict[Group, list[Group]] = {}  # parts of a group inherit what it was told by
+
+    def next(self, evidence: Evidence, coordinates: Coordinates) -> list[Group]:
+        """The groups to measure next; none when there is nothing to find any more.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            The sources along the groups.
+        coordinates : Coordinates
+        """
+        at_odds = _at_odds(evidence, coordinates)
+        groups: list[Group] = []
+        for leaf in coordinates.parameters.leaves:
+            groups += self._next(coordinates.groups[leaf.place], at_odds)
+        new = len(set(groups) - set(coordinates.groups))
+        self._left -= new
+        return groups if new and self._left >= 0 else []
+
+    def _next(self, groups: tuple[Group, ...], at_odds: set[Group]) -> Iterator[Group]:
+        """The same of one parameter."""
+        suspects = [group for group in groups if group in at_odds and not group.alone]
+        many = len(suspects) > _FEW and sum(group.count for group in suspects) > _SMALL
+        for group in groups:
+            suspect = group in at_odds
+            if suspect and not group.alone and (not many or self._is_mixed(group, at_odds)):
+                yield from self._halves(group)
+                continue
+            yield group
+            if many and not group.alone:
+                yield from self._trials(group)
+
+    def _halves(self, group: Group) -> Iterator[Group]:
+        for half in group.halves():
+            if group in self._tried:
+                self._tried[half] = self._tried[group]
+            yield half
+
+    def _trials(self, group: Group) -> Iterator[Group]:
+        """Some entries of a group, once."""
+        if group not in self._tried:
+            self._tried[group] = list(group.some(_TRIED, self._rng))
+            yield from self._tried[group]
+
+    def _is_mixed(self, group: Group, at_odds: set[Group]) -> bool:
+        """Whether entries of it are known not to be at odds."""
+        return not at_odds.issuperset(self._tried.get(group, ()))
+
+    def left_open(self, evidence: Evidence, coordinates: Coordinates) -> list[Finding]:
+        """A note on every parameter of which more is accused than is wrong."""
+        facts = facts_of(evidence)
+        verdicts = decide_all(facts)
+        accused = _picked(coordinates, np.isin(verdicts, list(ACCUSING)))
+        notes = []
+        for leaf in coordinates.parameters.leaves:
+            own = accused.intersection(coordinates.groups[leaf.place])
+            if groups := [g for g in own if not g.alone and self._is_mixed(g, accused)]:
+                blamed = Verdict.REFERENCE in verdicts[leaf.place]
+                notes.append(_note(leaf, groups, Source.REFERENCE if blamed else Source.BACKPROP))
+        return notes
+
+
+def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
+    """Groups that are at odds with somebody, if not known to be in each of their entries."""
+    facts = facts_of(evidence)
+    unlike = facts.difference & ~(facts.br | facts.bf | facts.fr)
+    wrong = np.isin(decide_all(facts), list(ACCUSING))
+    differing = np.array([group.differing for group in coordinates.groups])
+    return _picked(coordinates, unlike | (wrong & ~differing))
+
+
+def _picked(coordinates: Coordinates, where: BoolArray) -> set[Group]:
+    return {coordinates.groups[row] for row in np.flatnonzero(where)}
+
+
+def _note(leaf: Leaf, groups: list[Group], source: Source) -> Finding:
+    entries = sum(group.count for group in groups)
+    return Finding(
+        Cause.ENTRIES,
+        f"Not all of the {entries} entries in {len(groups)} groups are wrong, but some in each. "
+        'entries="all" tells which.',
+        source,
+        leaf.name,
+        severity=Severity.NOTE,
+        evidence={"groups": float(len(groups)), "entries": float(entries)},
+    )
