@@ -86,9 +86,14 @@ class Group:
         weights /= np.sqrt(self.count)
         return weights
 
-    def only(self, offsets: npt.NDArray[np.intp], *, differing: bool = False) -> Group:
+    def only(self, offsets: npt.NDArray[np.intp]) -> Group:
         """Some of its parameter's entries, of which it holds all."""
-        return Group(self.leaf, offsets, self.paces[offsets], differing)
+        return Group(self.leaf, offsets, self.paces[offsets])
+
+    def along(self, differences: FloatArray) -> Group:
+        """The same, each entry going the way that other sources differ in it, so that they add."""
+        paces = np.copysign(self.paces, differences, dtype=np.float32)
+        return replace(self, paces=paces, differing=True)
 
     def some(self, count: int, rng: np.random.Generator) -> Iterator[Group]:
         """As many of its entries, drawn at random, each alone."""

@@ -51,14 +51,26 @@ class Measured:
             return np.zeros(leaf.stop - leaf.start, dtype=bool)
         return np.isinf(self.evidence.difference.bounds[leaf.place])
 
-    def reach(self, leaf: Leaf) -> FloatArray:
-        """The error of a single entry that the finite difference might miss, leaf or scalar."""
-        place = self.moved(leaf).place
-        bounds = self.judged.difference.bounds[place]
+    def along(self, leaf: Leaf) -> tuple[FloatArray, FloatArray]:
+        """A parameter's slopes by the finite difference, and how far backprop may be off in each.
+
+        Within all bounds, that is, or within the user's `rtol` where groups were moved.
+        """
+        judged, place = self.judged, self.moved(leaf).place
+        others = [source for source in (judged.backprop, judged.reference) if source is not None]
+        own = np.maximum.reduce([source.bounds[place] for source in others])
+        slopes, bounds = judged.difference.values[place], own + judged.difference.bounds[place]
+        if self.coordinates is not None:
+            np.maximum(bounds, judged.rtol * np.abs(slopes), out=bounds)
+        return slopes, bounds
+
+    def unseen(self, leaf: Leaf) -> FloatArray:
+        """How far backprop may be off in each entry; in any one where groups were moved."""
+        _, bounds = self.along(leaf)
         if self.coordinates is None:
             return bounds
-        least = np.array([group.least for group in self.coordinates.groups[place]])
-        return np.asarray(np.max(bounds / least))
+        groups = self.coordinates.groups[self.moved(leaf).place]
+        return np.asarray(np.max(bounds / [group.least for group in groups]))
 
     def largest(self, leaf: Leaf) -> float:
         """A parameter's largest gradient entry, by the most precise source beside backprop."""

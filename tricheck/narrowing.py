@@ -87,40 +87,40 @@ class Narrowing:
         return not at_odds.issuperset(self._tried.get(group, ()))
 
     def left_open(self, evidence: Evidence, coordinates: Coordinates) -> list[Finding]:
-        """A note on every parameter of which more is accused than is wrong."""
-        facts = facts_of(evidence)
-        verdicts = decide_all(facts)
+        """A note on every parameter of which entries are accused that were not measured singly."""
+        verdicts = decide_all(facts_of(evidence))
         accused = _picked(coordinates, np.isin(verdicts, list(ACCUSING)))
         notes = []
         for leaf in coordinates.parameters.leaves:
-            own = accused.intersection(coordinates.groups[leaf.place])
-            if groups := [g for g in own if not g.alone and self._is_mixed(g, accused)]:
+            own = [group for group in coordinates.groups[leaf.place] if group in accused]
+            if any(not (group.alone or group.differing) for group in own):
                 blamed = Verdict.REFERENCE in verdicts[leaf.place]
-                notes.append(_note(leaf, groups, Source.REFERENCE if blamed else Source.BACKPROP))
+                notes.append(_note(leaf, own, Source.REFERENCE if blamed else Source.BACKPROP))
         return notes
 
 
 def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
-    """Groups that are at odds with somebody, if not known to be in each of their entries."""
+    """Groups whose slope contradicts somebody, if it is not known who differs in each entry."""
     facts = facts_of(evidence)
+    contradicted = facts.difference & ~(facts.bf & (facts.fr | ~facts.reference))
     unlike = facts.difference & ~(facts.br | facts.bf | facts.fr)
-    wrong = np.isin(decide_all(facts), list(ACCUSING))
     differing = np.array([group.differing for group in coordinates.groups])
-    return _picked(coordinates, unlike | (wrong & ~differing))
+    return _picked(coordinates, np.where(differing, unlike, contradicted))
 
 
 def _picked(coordinates: Coordinates, where: BoolArray) -> set[Group]:
     return {coordinates.groups[row] for row in np.flatnonzero(where)}
 
 
-def _note(leaf: Leaf, groups: list[Group], source: Source) -> Finding:
-    entries = sum(group.count for group in groups)
+def _note(leaf: Leaf, accused: list[Group], source: Source) -> Finding:
+    alone = {int(group.members[0]) for group in accused if group.alone}
+    entries = set().union(*(group.members.tolist() for group in accused))
     return Finding(
         Cause.ENTRIES,
-        f"Not all of the {entries} entries in {len(groups)} groups are wrong, but some in each. "
-        'entries="all" tells which.',
+        f"{len(alone)} of the {len(entries)} entries were measured one by one, and are wrong; the "
+        'others, in directions that are: some may be right. entries="all" tells.',
         source,
         leaf.name,
         severity=Severity.NOTE,
-        evidence={"groups": float(len(groups)), "entries": float(entries)},
+        evidence={"measured": float(len(alone)), "entries": float(len(entries))},
     )

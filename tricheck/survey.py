@@ -9,7 +9,7 @@ narrowed down.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -27,12 +27,14 @@ from tricheck.sources.ladder import Derivative
 from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
+from tricheck.sources.several import settle
+from tricheck.vocabulary import Cause, Finding
 from tricheck.work import Work
 
-_ALONE = 8  # disputed entries of one parameter that are measured one by one
-_PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 _LOSSES = 4  # along a direction, on average
 _CARE = 2  # times what something takes must be left: a closer look at what is found takes time too
+_ALONE = 8  # disputed entries of one parameter that are measured one by one
+_PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 
 Offsets = npt.NDArray[np.intp]
 
@@ -53,7 +55,7 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     seed : int
         Seed of the directions.
     """
-    narrowing = Narrowing(np.random.default_rng(seed), sources.parameters.size > LARGE)
+    narrowing = Narrowing(np.random.default_rng([seed, 1]), sources.parameters.size > LARGE)
     groups, known = list(_first_groups(sources, rtol, seed)), dict[Group, Derivative]()
     while True:
         along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
@@ -112,7 +114,7 @@ def so_far(
     groups, known = list[Group](), dict[int, Derivative]()
     for leaf in sources.parameters.leaves:
         speaks = ~difference.left_out[leaf.place]
-        speaks[disputed(sources, leaf, rtol)] = True
+        speaks |= differences(sources, leaf, rtol) != 0.0
         if not sources.candidates or not speaks.any():
             speaks[:] = True
         for offset in np.flatnonzero(speaks):
@@ -133,8 +135,9 @@ def _judged(
     along: SourcesAlong, sweeper: Sweeper, difference: FiniteDifference, rtol: float, seed: int
 ) -> Measured:
     judged, found = judge(along, sweeper, difference, rtol, seed)
-    whole = _whole(along.whole, judged, along.coordinates, rtol)
-    return Measured(whole, judged, along.coordinates, found)
+    evidence, disagreements = _whole(along, judged, rtol)
+    notes = [note for note in found if note.cause is Cause.SETTLED]
+    return Measured(evidence, judged, along.coordinates, [*notes, *disagreements])
 
 
 def _widest(evidence: Evidence, groups: tuple[Group, ...], work: Work) -> set[Group]:
@@ -149,8 +152,12 @@ def _widest(evidence: Evidence, groups: tuple[Group, ...], work: Work) -> set[Gr
     return widest if 0.0 < most < np.inf and enough else set()
 
 
-def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: float) -> Evidence:
-    """The sources entry by entry, with the finite difference of single entries."""
+def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence, list[Finding]]:
+    """The sources entry by entry, with the finite difference of single entries.
+
+    And how references disagree, which along directions would be said of their sums.
+    """
+    sources, coordinates = along.whole, along.coordinates
     left_out = judged.difference.left_out
     single = {
         group.leaf.start + int(group.members[0]): judged.difference.entry(row)
@@ -160,8 +167,9 @@ def _whole(sources: Sources, judged: Evidence, coordinates: Coordinates, rtol: f
     values, bounds = merged(sources.parameters.size, single, None)
     difference = replace(judged.difference, values=values, bounds=bounds, measured=single)
     used = judged.reference.method if judged.reference is not None else ""
-    reference = next((c for c in sources.candidates if c.method in used), None)
-    return sources.evidence(difference, reference, rtol)
+    arbiters = [candidate for candidate in along.asked if candidate.method == used]
+    settled = settle(arbiters or sources.candidates, difference, sources.parameters)
+    return sources.evidence(difference, settled.reference, rtol), settled.findings
 
 
 # --- groups -------------------------------------------------------------------------------------
@@ -172,37 +180,42 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
     rng = np.random.default_rng(seed)
     for leaf in sources.parameters.leaves:
         whole = whole_leaf(leaf, rng)
-        differing = disputed(sources, leaf, rtol)
-        if not differing.size:
+        apart = differences(sources, leaf, rtol)
+        if not apart.any():
             yield whole
             continue
-        alone, together = _chosen(differing, rng)
+        alone, together = _chosen(apart, rng)
         yield from (whole.only(alone[k : k + 1]) for k in range(alone.size))
         if together.size:
-            yield whole.only(together, differing=True)
-        if differing.size < whole.count:
-            yield whole.only(np.setdiff1d(whole.members, differing, assume_unique=True))
+            yield whole.only(together).along(apart[together])
+        if alone.size + together.size < whole.count:
+            yield whole.only(np.flatnonzero(apart == 0.0))
 
 
-def disputed(sources: Sources, leaf: Leaf, rtol: float) -> Offsets:
-    """Offsets of a parameter's entries that cannot be compared in one sum, the worst first."""
+def differences(sources: Sources, leaf: Leaf, rtol: float) -> FloatArray:
+    """By how much a parameter's entries differ from a reference, the one they differ from most.
+
+    Zero where they can be compared in one sum, infinite where not at all.
+    """
     mine = sources.backprop.part(leaf.place)
     odd = ~mine.finite | sources.unrepeatable[leaf.place]
-    worst = np.where(odd, np.inf, 0.0)
+    apart: FloatArray = np.where(odd, np.inf, 0.0)
     for candidate in sources.candidates:
-        pair = compare(mine, candidate.part(leaf.place), rtol)
-        np.copyto(worst, np.fmax(pair.differences, worst), where=~pair.agree & ~odd)
-        worst[~candidate.finite[leaf.place]] = np.inf
-    offsets = np.flatnonzero(worst)
-    ordered: Offsets = offsets[np.argsort(-worst[offsets], kind="stable")]
-    return ordered
+        other = candidate.part(leaf.place)
+        pair = compare(mine, other, rtol)
+        further = ~pair.agree & (pair.differences > np.abs(apart))
+        np.subtract(mine.values, other.values, out=apart, where=further)
+        apart[~other.finite] = np.inf
+    return apart
 
 
-def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offsets]:
+def _chosen(apart: FloatArray, rng: np.random.Generator) -> tuple[Offsets, Offsets]:
     """The worst of the disputed entries and some at random; and the others, in their order."""
-    if differing.size <= _ALONE:
-        return differing, differing[:0]
-    worst, others = differing[: _ALONE // 2], differing[_ALONE // 2 :]
+    offsets = np.flatnonzero(apart)
+    ordered = offsets[np.argsort(-np.abs(apart[offsets]), kind="stable")]
+    if ordered.size <= _ALONE:
+        return ordered, ordered[:0]
+    worst, others = ordered[: _ALONE // 2], ordered[_ALONE // 2 :]
     drawn = rng.choice(others, _ALONE // 2, replace=False)
     return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
 
@@ -220,10 +233,13 @@ class SourcesAlong(Sources):
         The same, entry by entry.
     coordinates : Coordinates
         The groups.
+    asked : list of ReferenceEstimate
+        What was asked for besides, entry by entry.
     """
 
     whole: Sources
     coordinates: Coordinates
+    asked: list[ReferenceEstimate] = field(default_factory=list)
 
     @classmethod
     def of(cls, whole: Sources, coordinates: Coordinates) -> SourcesAlong:
@@ -260,11 +276,17 @@ class SourcesAlong(Sources):
         """The derivatives to 50 digits, unless there are too many."""
         values = self.whole.parameters.values
         found = None if values.size > LARGE else self.whole.exact(noise, seed)
-        return None if found is None else self.coordinates.estimate(found, values)
+        if found is None:
+            return None
+        self.asked.append(found)
+        return self.coordinates.estimate(found, values)
 
     def rounding_inside(self, seed: int) -> FloatArray:
-        """What rounding adds to backprop's bounds, from runs that are read along the groups."""
-        return backprop_bound(
+        """What rounding adds to backprop's bounds, from runs that are read along the groups.
+
+        Where the entries of a group go as they differ, rounding that makes the difference adds up.
+        """
+        bounds = backprop_bound(
             self.calls,
             self.whole.point,
             self.backprop.bounds,
@@ -272,6 +294,12 @@ class SourcesAlong(Sources):
             read=partial(self.coordinates.project, point=self.whole.parameters.values),
             leaves=self.parameters.leaves,
         )
+        groups = self.coordinates.groups
+        if any(group.differing for group in groups):
+            point, own = self.whole.parameters.values, self.whole.rounding_inside(seed)
+            sums = [np.dot(group.of(own), np.abs(group.weights(point))) for group in groups]
+            bounds = np.where([group.differing for group in groups], sums, bounds)
+        return bounds
 
     def hangs_on_rounding(self, evidence: Evidence) -> bool:
         """As of single entries; of a large model not where rounding cannot be all of it."""

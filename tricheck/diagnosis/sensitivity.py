@@ -25,7 +25,7 @@ def limits(measured: Measured, leaf: Leaf) -> FloatArray:
     if evidence.reference is not None:
         bounds = _BOTH * (own + evidence.reference.bounds[leaf.place])
     else:
-        bounds = _BOTH * (own + measured.reach(leaf))
+        bounds = np.full(size, _BOTH * measured.unseen(leaf))
     if evidence.rtol:
         np.maximum(bounds, evidence.rtol * measured.largest(leaf), out=bounds)
     return bounds
@@ -64,10 +64,14 @@ def of_block(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
     float
         Relative; infinite where the gradient vanishes.
     """
-    evidence = measured.evidence
-    best = evidence.reference if evidence.reference is not None else evidence.difference
+    reference = measured.evidence.reference
+    if reference is not None:
+        values = reference.values[leaf.place]
+    else:
+        values, bounds = measured.along(leaf)
+        seen = seen if seen.size == bounds.size else _BOTH * bounds
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = seen / np.abs(best.values[leaf.place])
+        shares = seen / np.abs(values)
     return float(np.min(shares, where=np.isfinite(shares), initial=np.inf))
 
 
@@ -82,5 +86,4 @@ def shared(measured: Measured, leaf: Leaf) -> float:
     largest = measured.largest(leaf)
     if not largest or vanishes(measured, leaf):
         return float("inf")
-    own = float(np.max(measured.evidence.backprop.bounds[leaf.place]))
-    return _BOTH * (own + float(np.max(measured.reach(leaf)))) / largest
+    return _BOTH * float(np.max(measured.unseen(leaf))) / largest
