@@ -20,7 +20,6 @@ from tricheck.errors import ModelError
 FloatArray = npt.NDArray[np.floating[Any]]
 Index = tuple[int, ...]
 LARGE = 100_000  # entries; of more, a pass over all is not free
-_PIECE = 65_536  # entries that stay in a processor's cache while something is computed of them
 
 
 class ShapeError(NamedTuple):
@@ -50,9 +49,8 @@ class Leaf:
 
     @property
     def pieces(self) -> Iterator[slice]:
-        """The same place in short pieces, one after the other."""
-        for start in range(self.start, self.stop, _PIECE):
-            yield slice(start, min(start + _PIECE, self.stop))
+        """The same place in short pieces."""
+        return pieces(self.start, self.stop)
 
     def index(self, offset: int) -> Index:
         """The index tuple of an entry, counted from the leaf's first."""
@@ -439,6 +437,12 @@ def _describe(value: Any) -> str:
 
 def _quote(names: Any) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def pieces(start: int, stop: int) -> Iterator[slice]:
+    """What lies between in pieces so short that what is computed of one costs no new memory."""
+    for first in range(start, stop, LARGE):
+        yield slice(first, min(first + LARGE, stop))
 
 
 def per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:

@@ -22,10 +22,9 @@ def limits(measured: Measured, leaf: Leaf) -> FloatArray:
     if vanishes(measured, leaf):
         return np.full(size, np.inf)
     own = evidence.backprop.bounds[leaf.place]
-    if evidence.reference is not None:
-        bounds = _BOTH * (own + evidence.reference.bounds[leaf.place])
-    else:
-        bounds = _BOTH * (own + measured.reach(leaf))
+    reference = evidence.reference
+    bounds = own + (measured.reach(leaf) if reference is None else reference.bounds[leaf.place])
+    bounds *= _BOTH
     if evidence.rtol:
         np.maximum(bounds, evidence.rtol * measured.largest(leaf), out=bounds)
     return bounds
@@ -67,7 +66,8 @@ def of_block(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
     evidence = measured.evidence
     best = evidence.reference if evidence.reference is not None else evidence.difference
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = seen / np.abs(best.values[leaf.place])
+        shares = np.abs(best.values[leaf.place])
+        np.divide(seen, shares, out=shares)
     return float(np.min(shares, where=np.isfinite(shares), initial=np.inf))
 
 
