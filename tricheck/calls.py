@@ -75,10 +75,16 @@ class Calls:
         answer = self.model.loss(structure, *args, **kwargs)
         return answer if self.model.gradient is not True else _pair(answer)[0]
 
-    def loss(self, flat: FloatArray, *, native: bool = False) -> np.floating[Any]:
-        """The loss at a point, as a NumPy scalar that keeps its precision."""
-        own = flat if native else flat.copy()  # in the user's dtypes every block is a copy
-        return read_loss(self.raw_loss(self.parameters.build(own, native=native)))
+    def loss(
+        self, flat: FloatArray, *, native: bool = False, spare: bool = False
+    ) -> np.floating[Any]:
+        """The loss at a point, as a NumPy scalar that keeps its precision.
+
+        A point that is spare, which nobody needs but to be called there, need not be copied.
+        """
+        spare = spare and not self.careful
+        own = flat if native or spare else flat.copy()  # in the user's dtypes blocks are copied
+        return read_loss(self.raw_loss(self.parameters.build(own, native=native, spare=spare)))
 
     def raw_gradient(self, structure: Any) -> Any:
         """The hand-written gradient of a ready-made structure of parameters, unread."""
@@ -89,11 +95,17 @@ class Calls:
             return _pair(self.model.loss(structure, *args, **kwargs))[1]
         return self.model.backward(structure, *args, **kwargs)
 
-    def gradient(self, flat: FloatArray) -> tuple[FloatArray, list[ShapeError]]:
-        """The hand-written gradient at a point, run in the dtypes that the user passed."""
+    def gradient(
+        self, flat: FloatArray, *, spare: bool = False
+    ) -> tuple[FloatArray, list[ShapeError]]:
+        """The hand-written gradient at a point, run in the dtypes that the user passed.
+
+        A point that is spare, which nobody needs but to be called there, need not be copied.
+        """
+        spare = spare and not self.careful
         if self.in_pairs:
-            self.raw_loss(self.parameters.build(flat, native=True))
-        structure = self.parameters.build(flat, native=True)
+            self.raw_loss(self.parameters.build(flat, native=True, spare=spare))
+        structure = self.parameters.build(flat, native=True, spare=spare)
         return self.parameters.read_gradient(self.raw_gradient(structure))
 
     def __reduce__(self) -> tuple[Any, ...]:

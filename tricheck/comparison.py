@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tricheck.parameters import FloatArray
+from tricheck.parameters import FloatArray, largest_of, pieces
 from tricheck.sources.estimate import Estimate
 from tricheck.vocabulary import Source
 
@@ -83,10 +83,16 @@ def relative_error(first: FloatArray, second: FloatArray) -> float:
     both = np.isfinite(first) & np.isfinite(second)
     if not both.any():
         return float("nan")
-    a, b = first[both].astype(np.float64), second[both].astype(np.float64)
-    largest = float(max(np.abs(a).max(), np.abs(b).max())) or 1.0
-    difference = float(np.linalg.norm(a / largest - b / largest))
-    total = float(np.linalg.norm(a / largest + b / largest))
+    if not both.all():
+        first, second = first[both], second[both]
+    largest = max(largest_of(first), largest_of(second)) or 1.0
+    squares = np.zeros(2)
+    for piece in pieces(0, first.size):
+        # Divided first: the square of 1e300 overflows.
+        a, b = (one[piece].astype(np.float64) / largest for one in (first, second))
+        apart, together = a - b, a + b
+        squares += np.dot(apart, apart), np.dot(together, together)
+    difference, total = np.sqrt(squares).tolist()
     if difference == 0.0:
         return 0.0
     return difference / total if total else float("inf")

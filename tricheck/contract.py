@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls, private_copy, read_loss, same_arrays
 from tricheck.errors import ModelError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, Parameters, ShapeError, largest_of
+from tricheck.parameters import LARGE, FloatArray, Parameters, ShapeError, largest_of
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 # Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
@@ -75,12 +75,9 @@ def inspect(calls: Calls) -> Point:
     repeats = [_loss_at_point(calls, findings)]
     gradient, shape_errors, eps, intermediates = _gradient_at_point(calls, findings)
     repeats.append(_loss_at_point(calls, findings))
-    second_gradient, *_ = _gradient_at_point(calls, findings)
-    if same_arrays(gradient, second_gradient):
-        second_gradient = gradient
+    second_gradient, calls.in_pairs = _called_again(calls, gradient, findings)
     repeats.append(_loss_at_point(calls, findings))
-    if _reads_the_loss(calls, gradient, second_gradient):
-        calls.in_pairs = True
+    if calls.in_pairs:
         findings.append(_in_pairs())
     changed = any(_differ(loss, other) for other in repeats)
     spread = repeated_spread(calls) if changed else 0.0
@@ -102,10 +99,38 @@ def inspect(calls: Calls) -> Point:
     )
 
 
-def _reads_the_loss(calls: Calls, first: FloatArray, second: FloatArray) -> bool:
-    """Whether the gradient depends on where the loss was run last, as of a cache it is left."""
-    if calls.model.gradient is True or first is not second:
-        return False
+def _called_again(
+    calls: Calls, first: FloatArray, findings: list[Finding]
+) -> tuple[FloatArray, bool]:
+    """Backprop's second answer, and whether it depends on where the loss was run last.
+
+    As of a cache that the loss leaves. Of a large model one call may show that neither this nor
+    an earlier call of its own changes anything.
+    """
+    paired = calls.model.gradient is True
+    large = calls.parameters.size > LARGE
+    after = _after_loss_beside(calls) if large and not paired else None
+    if after is not None and same_arrays(first, after):
+        return first, False
+    second, *_ = _gradient_at_point(calls, findings)
+    if same_arrays(first, second):
+        second = first
+    if after is not None:
+        near = _near(first, second)
+        return (second, not _near(first, after)) if near else (after, False)
+    if paired or large or second is not first:
+        return second, False
+    after = _after_loss_beside(calls)
+    return first, after is not None and not _near(first, after)
+
+
+def _near(first: FloatArray, second: FloatArray) -> bool:
+    """Whether two gradients differ by the order of summation at the most."""
+    return largest_of(second - first) <= _KEPT * largest_of(first)
+
+
+def _after_loss_beside(calls: Calls) -> FloatArray | None:
+    """Backprop at the point after the loss was run beside it; None where either fails."""
     values = calls.parameters.values
     beside = np.abs(values)
     np.maximum(beside, 1.0, out=beside)
@@ -113,13 +138,12 @@ def _reads_the_loss(calls: Calls, first: FloatArray, second: FloatArray) -> bool
     beside += values
     try:
         with np.errstate(all="ignore"):
-            calls.loss(beside, native=True)
+            calls.loss(beside, native=True, spare=True)
             after, _ = calls.gradient(values)
             calls.loss(values, native=True)
-            after -= first
+            return after
     except Exception:  # beside the point, and with what is kept there, anything may fail
-        return False
-    return largest_of(after) > _KEPT * largest_of(first)
+        return None
 
 
 def _in_pairs() -> Finding:

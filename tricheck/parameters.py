@@ -47,6 +47,11 @@ class Leaf:
         """Where the leaf's entries lie in the flat vector."""
         return slice(self.start, self.stop)
 
+    @property
+    def pieces(self) -> Iterator[slice]:
+        """The same place in short pieces."""
+        return pieces(self.start, self.stop)
+
     def index(self, offset: int) -> Index:
         """The index tuple of an entry, counted from the leaf's first."""
         return tuple(int(i) for i in np.unravel_index(offset, self.shape)) if self.shape else ()
@@ -90,7 +95,9 @@ class Parameters:
             leaves.append(Leaf(name, array.shape, array.dtype, start, stop, scalar))
             start = stop
         dtype = np.result_type(np.float64, *(leaf.dtype for leaf in leaves))
-        flat = np.concatenate([array.reshape(-1).astype(dtype) for _, array in arrays])
+        flat = np.empty(start, dtype=dtype)
+        for leaf, (_, array) in zip(leaves, arrays, strict=True):
+            flat[leaf.place] = array.reshape(-1)
         return cls(tuple(leaves), flat, params)
 
     @property
@@ -108,7 +115,7 @@ class Parameters:
         """The narrowest dtype that holds every parameter as the user passed it."""
         return np.result_type(*(leaf.dtype for leaf in self.leaves))
 
-    def build(self, flat: npt.NDArray[Any], *, native: bool = False) -> Any:
+    def build(self, flat: npt.NDArray[Any], *, native: bool = False, spare: bool = False) -> Any:
         """The user's containers over `flat`: views of it, or copies in the user's own dtypes.
 
         Parameters
@@ -117,15 +124,24 @@ class Parameters:
             Any dtype; object arrays (symbols, traced values) too.
         native : bool
             Copy each block into the dtype that the user passed.
+        spare : bool
+            Whether views will do in place of copies, for nobody else needs `flat`.
         """
+        block = self.copies(flat, native=True, spare=spare) if native else self._views(flat)
+        return self.fill(lambda leaf: block(leaf)[()] if leaf.scalar else block(leaf))
 
-        def block(leaf: Leaf) -> Any:
-            part = flat[leaf.place].reshape(leaf.shape)
-            if native:
-                part = part.astype(leaf.dtype)
-            return part[()] if leaf.scalar else part
+    def copies(
+        self, flat: npt.NDArray[Any], *, native: bool, spare: bool = False
+    ) -> Callable[[Leaf], npt.NDArray[Any]]:
+        """Blocks of `flat` in memory of their own; as for `build`."""
+        views = self._views(flat)
+        alike = not native or all(leaf.dtype == flat.dtype for leaf in self.leaves)
+        if alike and self.size > LARGE:  # one large copy is faster than many small ones
+            return views if spare else self._views(flat.copy())
+        return lambda leaf: views(leaf).astype(leaf.dtype if native else flat.dtype)
 
-        return self.fill(block)
+    def _views(self, flat: npt.NDArray[Any]) -> Callable[[Leaf], npt.NDArray[Any]]:
+        return lambda leaf: flat[leaf.place].reshape(leaf.shape)
 
     def fill(self, block: Callable[[Leaf], Any]) -> Any:
         """The user's containers, each leaf replaced by `block(leaf)`."""
@@ -421,6 +437,12 @@ def _describe(value: Any) -> str:
 
 def _quote(names: Any) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def pieces(start: int, stop: int) -> Iterator[slice]:
+    """What lies between in pieces so short that what is computed of one costs no new memory."""
+    for first in range(start, stop, LARGE):
+        yield slice(first, min(first + LARGE, stop))
 
 
 def per_parameter_max(parameters: Parameters, values: FloatArray) -> FloatArray:

@@ -22,8 +22,10 @@ def limits(measured: Measured, leaf: Leaf) -> FloatArray:
     if vanishes(measured, leaf):
         return np.full(size, np.inf)
     own = evidence.backprop.bounds[leaf.place]
-    if evidence.reference is not None:
-        bounds = _BOTH * (own + evidence.reference.bounds[leaf.place])
+    reference = evidence.reference
+    if reference is not None:
+        bounds = own + reference.bounds[leaf.place]
+        bounds *= _BOTH
     else:
         bounds = np.full(size, _BOTH * measured.unseen(leaf))
     if evidence.rtol:
@@ -71,7 +73,8 @@ def of_block(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
         values, bounds = measured.along(leaf)
         seen = seen if seen.size == bounds.size else _BOTH * bounds
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = seen / np.abs(values)
+        shares = np.abs(values)
+        np.divide(seen, shares, out=shares)
     return float(np.min(shares, where=np.isfinite(shares), initial=np.inf))
 
 

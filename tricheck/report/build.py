@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tricheck.comparison import Pair, compare, relative_error
 from tricheck.diagnosis.sensitivity import limits, of_block, of_entry, shared
 from tricheck.facts import Evidence
 from tricheck.measured import Measured
-from tricheck.parameters import Index, Leaf
+from tricheck.parameters import FloatArray, Index, Leaf, pieces
 from tricheck.report.facts import PairReport, ParameterReport, Worst
 from tricheck.sources.estimate import Estimate
 from tricheck.vocabulary import Source, Verdict
@@ -36,7 +40,7 @@ def parameter_report(
     """The facts of one parameter."""
     seen = limits(measured, leaf)
     pairs = _pairs(measured, leaf)
-    offset = _worst_offset(measured, leaf, [found[0] for found in pairs.values()], wrong)
+    offset = _worst_offset(measured, leaf, pairs, wrong)
     shown = {s.source: s.part(leaf.place) for s in sources(measured.evidence)}
     if measured.skipped(leaf)[offset]:
         del shown[Source.FINITE_DIFFERENCE]
@@ -45,7 +49,7 @@ def parameter_report(
         leaf.shape,
         verdict,
         wrong,
-        {name: _pair_report(*found) for name, found in pairs.items()},
+        {pair.name: pair.report() for pair in pairs},
         of_entry(measured, seen, leaf),
         of_block(measured, seen, leaf),
         shared(measured, leaf),
@@ -57,56 +61,113 @@ def parameter_report(
     )
 
 
-def _pairs(measured: Measured, leaf: Leaf) -> dict[str, tuple[Pair, Estimate, Estimate, Leaf]]:
-    """The pairs of a parameter: with a finite difference, along what that has moved."""
+def _pairs(measured: Measured, leaf: Leaf) -> list[_Beside]:
+    """The pairs of a parameter: with a finite difference, along what has moved."""
     whole, moved, along = measured.evidence, measured.judged, measured.moved(leaf)
-    found = [_compared(moved, moved.backprop, moved.difference, along)]
+    found = [_beside(moved, moved.backprop, moved.difference, along)]
     if whole.reference is not None and moved.reference is not None:
-        found.insert(0, _compared(whole, whole.backprop, whole.reference, leaf))
-        found.append(_compared(moved, moved.difference, moved.reference, along))
-    return {one[0].name: one for one in found}
+        found.insert(0, _beside(whole, whole.backprop, whole.reference, leaf))
+        found.append(_beside(moved, moved.difference, moved.reference, along))
+    return found
 
 
-def _compared(
-    evidence: Evidence, first: Estimate, second: Estimate, leaf: Leaf
-) -> tuple[Pair, Estimate, Estimate, Leaf]:
-    a, b = first.part(leaf.place), second.part(leaf.place)
-    return compare(a, b, evidence.rtol), a, b, leaf
+def _beside(evidence: Evidence, first: Estimate, second: Estimate, leaf: Leaf) -> _Beside:
+    return _Beside(first.part(leaf.place), second.part(leaf.place), evidence.rtol, leaf)
 
 
-def _pair_report(pair: Pair, first: Estimate, second: Estimate, leaf: Leaf) -> PairReport:
-    worst = int(np.argmax(_excess(pair)))
-    return PairReport(
-        pair.first,
-        pair.second,
-        bool(np.all(pair.agree)),
-        bool(np.all(pair.within_bounds)),
-        float(pair.differences[worst]),
-        float(pair.bounds[worst]),
-        leaf.index(worst),
-        relative_error(first.values, second.values),
-    )
+Where = slice | npt.NDArray[np.intp]
 
 
-def _worst_offset(measured: Measured, leaf: Leaf, pairs: list[Pair], wrong: list[Index]) -> int:
+@dataclass(frozen=True)
+class _Beside:
+    """Two sources on a parameter, compared piece by piece."""
+
+    first: Estimate
+    second: Estimate
+    rtol: float
+    leaf: Leaf
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.source}/{self.second.source}"
+
+    @property
+    def size(self) -> int:
+        return self.first.values.size
+
+    def pair(self, where: Where) -> Pair:
+        return compare(self.first.part(where), self.second.part(where), self.rtol)
+
+    def report(self) -> PairReport:
+        worst = self.pair(slice(self.worst, self.worst + 1))
+        agree, within, _ = self._overall
+        return PairReport(
+            self.first.source,
+            self.second.source,
+            agree,
+            within,
+            float(worst.differences[0]),
+            float(worst.bounds[0]),
+            self.leaf.index(self.worst),
+            relative_error(self.first.values, self.second.values),
+        )
+
+    @cached_property
+    def worst(self) -> int:
+        """The offset of the entry that ranks first."""
+        return _most(self.size, self.excess)
+
+    def excess(self, where: Where) -> FloatArray:
+        """A size to rank entries by: beyond the bounds the difference, within them its share."""
+        pair = self.pair(where)
+        differences = pair.differences
+        rank = np.zeros_like(differences)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.divide(differences, pair.bounds, out=rank, where=differences > 0.0)
+            np.minimum(rank, 1.0, out=rank)
+            agree, _, farthest = self._overall
+            if not agree:
+                np.copyto(rank, 1.0 + differences / farthest, where=~pair.agree)
+                rank[np.isnan(differences)] = np.inf
+        return rank
+
+    @cached_property
+    def _overall(self) -> tuple[bool, bool, float]:
+        """Whether all agree, and within the bounds alone; the largest difference where not."""
+        agree, within, farthest = True, True, 0.0
+        for piece in pieces(0, self.size):
+            pair = self.pair(piece)
+            within = within and bool(pair.within_bounds.all())
+            if not pair.agree.all():
+                apart = np.nanmax(pair.differences, where=~pair.agree, initial=0.0)
+                agree, farthest = False, max(farthest, float(apart))
+        return agree, within, farthest
+
+
+def _most(size: int, rank: Callable[[slice], FloatArray]) -> int:
+    """Where the first of the largest lies."""
+    best, most = 0, -np.inf
+    for piece in pieces(0, size):
+        ranks = rank(piece)
+        place = int(np.argmax(ranks))
+        if ranks[place] > most:
+            best, most = piece.start + place, ranks[place]
+    return best
+
+
+def _worst_offset(measured: Measured, leaf: Leaf, pairs: list[_Beside], wrong: list[Index]) -> int:
     """Where the pairs differ most, among the wrong entries if there are any.
 
     Of a parameter that was differentiated along directions, where backprop and the reference do.
     """
-    entrywise = [pair for pair in pairs if pair.differences.size == leaf.stop - leaf.start]
-    excess = np.max([_excess(pair) for pair in entrywise], axis=0) if entrywise else None
+    entrywise = [pair for pair in pairs if pair.size == leaf.stop - leaf.start]
+
+    def rank(where: Where) -> FloatArray:
+        return np.asarray(np.maximum.reduce([pair.excess(where) for pair in entrywise]))
+
     if wrong and leaf.shape:
         offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)
-        return int(offsets[0 if excess is None else np.argmax(excess[offsets])])
-    if excess is not None:
-        return int(np.argmax(excess))
+        return int(offsets[np.argmax(rank(offsets)) if entrywise else 0])
+    if entrywise:
+        return entrywise[0].worst if len(entrywise) == 1 else _most(entrywise[0].size, rank)
     return int(np.argmin(measured.skipped(leaf)))
-
-
-def _excess(pair: Pair) -> Any:
-    """A size to rank entries by: beyond the bounds the difference, within them its share."""
-    differences, agree = pair.differences, pair.agree
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(differences > 0.0, differences / pair.bounds, 0.0)
-        beyond = 1.0 + differences / np.nanmax(differences, where=~agree, initial=0.0)
-    return np.where(np.isnan(differences), np.inf, np.where(agree, np.minimum(share, 1.0), beyond))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tricheck.calls import Calls
+from tricheck.calls import Calls, read_loss
 from tricheck.errors import ModelError
 from tricheck.parameters import FloatArray
 from tricheck.sources.monte_carlo import gradient_bound
@@ -77,7 +77,7 @@ def _measure(
     loss: Callable[..., Any], calls: Calls, noise: Noise, seed: int, *, traced: bool
 ) -> ReferenceEstimate:
     # autograd is imported with the first trace, to keep `import tricheck` light
-    from tricheck.tracing.reverse import value_and_gradient
+    from tricheck.tracing.reverse import rerun, value_and_gradient
 
     parameters = calls.parameters
     pair = traced and calls.model.gradient is True
@@ -88,13 +88,22 @@ def _measure(
     def run(flat: FloatArray, jitter: Jitter | None = None) -> tuple[np.floating[Any], FloatArray]:
         calls.counts["reference"] += 1
         return value_and_gradient(
-            loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter
+            loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter, spare=True
         )
 
-    estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced)
+    def value(flat: FloatArray) -> np.floating[Any]:
+        calls.counts["reference"] += 1
+        arguments = calls.arguments()
+        return read_loss(rerun(loss, parameters, flat, arguments, read=loss_of, spare=True))
+
+    estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced, value=value)
     if not estimate.repeatable:
         return estimate
     scattered = gradient_bound(
-        lambda jitter: run(parameters.values, jitter)[1], parameters.leaves, estimate.values, seed
+        lambda jitter: run(parameters.values.copy(), jitter)[1],
+        parameters.leaves,
+        estimate.values,
+        seed,
     )
-    return replace(estimate, bounds=estimate.bounds + scattered)
+    scattered += estimate.bounds
+    return replace(estimate, bounds=scattered)

@@ -20,13 +20,14 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
 
     def gradient(flat: FloatArray) -> FloatArray:
         try:
-            return calls.gradient(flat)[0]
+            return calls.gradient(flat, spare=True)[0]
         except Exception:  # one ulp beside the point the user's code may leave its domain
             return np.full(calls.parameters.size, np.nan)
 
     if unrepeatable(calls, point).any():
         # Calls differ by more than rounding, so moving the point shows nothing.
         bounds = _floor(calls.parameters, point)
+        bounds[~np.isfinite(point.gradient)] = np.inf
     else:
         bounds = rounding_bound(
             gradient,
@@ -35,7 +36,6 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
             point.gradient_eps,
             seed,
         )
-    bounds[~np.isfinite(point.gradient)] = np.inf
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
 
 

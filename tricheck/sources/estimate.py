@@ -37,6 +37,6 @@ class Estimate:
         """Where there is a number, as booleans of shape (size,)."""
         return np.isfinite(self.values)
 
-    def part(self, place: slice) -> Estimate:
-        """The same of one parameter."""
+    def part(self, place: slice | npt.NDArray[np.intp]) -> Estimate:
+        """The same of one parameter, or of some entries."""
         return Estimate(self.source, self.values[place], self.bounds[place], self.method)

@@ -7,7 +7,7 @@ their last places, and what is left of G - sum(G p) is rounding alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,14 +32,14 @@ Run = Callable[[Jitter], Any]
 Read = Callable[[FloatArray], FloatArray]
 
 
-def gradient_bound(run: Run, leaves: Iterable[Leaf], values: FloatArray, seed: int) -> FloatArray:
+def gradient_bound(run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: int) -> FloatArray:
     """Bound on what rounding in intermediate results does to each entry of a gradient.
 
     Parameters
     ----------
     run : callable
         The flat gradient at the point, given how its intermediate results are off.
-    leaves : iterable of Leaf
+    leaves : sequence of Leaf
         Where the parameters lie in it.
     values : ndarray, shape (size,)
         The gradient at the point.
@@ -53,14 +53,18 @@ def gradient_bound(run: Run, leaves: Iterable[Leaf], values: FloatArray, seed: i
     """
     moved = np.zeros(values.shape)
     for answer in _runs(run, _ULPS, seed, _RUNS if values.size <= LARGE else 1):
-        away = np.abs(answer - values)
-        np.maximum(moved, away, out=moved, where=np.isfinite(away))
+        for leaf in leaves:
+            for piece in leaf.pieces:
+                away = np.abs(answer[piece] - values[piece])
+                farthest = moved[piece]
+                np.maximum(farthest, away, out=farthest, where=np.isfinite(away))
     moved /= _ULPS
-    bound: FloatArray = 6.0 * moved
     for leaf in leaves:
         # The runs can miss an entry's rounding; its neighbours went through the same sums.
-        bound[leaf.place] += 4.0 * typical(moved[leaf.place])
-    return bound
+        least = 4.0 * typical(moved[leaf.place])
+        moved[leaf.place] *= 6.0
+        moved[leaf.place] += least
+    return moved
 
 
 def backprop_bound(
@@ -70,7 +74,7 @@ def backprop_bound(
     seed: int,
     *,
     read: Read | None = None,
-    leaves: Iterable[Leaf] | None = None,
+    leaves: Sequence[Leaf] | None = None,
 ) -> FloatArray:
     """What rounding in backprop's intermediate results adds to its bounds.
 
@@ -83,7 +87,7 @@ def backprop_bound(
     seed : int
     read : callable, optional
         What is wanted of a gradient, by default all of it.
-    leaves : iterable of Leaf, optional
+    leaves : sequence of Leaf, optional
         Where the parameters lie in that.
 
     Returns
@@ -127,7 +131,7 @@ def _lost(
     bounds: FloatArray,
     seed: int,
     look: Read,
-    leaves: Iterable[Leaf],
+    leaves: Sequence[Leaf],
 ) -> FloatArray | None:
     """What rounding does to backprop at the point; None where it cannot be traced."""
     model, parameters = calls.model, calls.parameters

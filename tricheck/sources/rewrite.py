@@ -105,8 +105,12 @@ def of_loss(
     name: str,
     *,
     traced: bool,
+    value: Callable[[FloatArray], Any] | None = None,
 ) -> ReferenceEstimate:
-    """A reference estimate of something that gives a loss's value and gradient at a point."""
+    """A reference estimate of something that gives a loss's value and gradient at a point.
+
+    What gives its value alone may cost less. Neither is ever called at a point that is needed.
+    """
     parameters = calls.parameters
 
     def beside(flat: FloatArray) -> FloatArray:
@@ -115,7 +119,7 @@ def of_loss(
         except TraceError:  # beside the point the user's code may leave its domain
             return np.full(parameters.size, np.nan)
 
-    value, gradient = run(parameters.values)
+    at_point, gradient = run(parameters.values.copy())
     return bounded(
         beside,
         gradient,
@@ -123,7 +127,7 @@ def of_loss(
         seed,
         f"{name} through {'the' if traced else 'another'} loss",
         traced=traced,
-        mismatch=mismatch(value, lambda flat: run(flat)[0], calls, noise, seed),
+        mismatch=mismatch(at_point, value or (lambda flat: run(flat)[0]), calls, noise, seed),
     )
 
 

@@ -62,16 +62,18 @@ def rounding_bound(
     # One draw can miss an entry's rounding; its neighbours went through the same sums.
     usual = [typical(moved[leaf.place]) for leaf in parameters.leaves]
     bound = moved
-    bound *= 6.0
     large = parameters.size > LARGE  # nine gradients at a time are too many
     for leaf, size, ordinary in zip(parameters.leaves, largest, usual, strict=True):
         expected = float(eps[leaf.start]) * size
-        own = bound[leaf.place]
-        own += 8.0 * eps[leaf.place] * np.abs(values[leaf.place])
-        own += 4.0 * ordinary + (_EXPECTED_ULPS if large else 2.0) * expected
+        least = 4.0 * ordinary + (_EXPECTED_ULPS if large else 2.0) * expected
+        for piece in leaf.pieces:
+            own = bound[piece]
+            own *= 6.0
+            own += 8.0 * eps[piece] * np.abs(values[piece])
+            own += least
+            own[~np.isfinite(values[piece])] = np.inf
     if not large:
         bound += 8.0 * _along_a_line(gradient, parameters, values, eps, rng)
-    bound[~np.isfinite(values)] = np.inf
     return bound
 
 
@@ -83,24 +85,27 @@ def _moved(
     rng: np.random.Generator,
 ) -> FloatArray:
     """How far one ulp in every parameter moves each entry, either way; 0 for NaN."""
-    step = lengths(parameters)
+    point = lengths(parameters)
     for leaf in parameters.leaves:
-        step[leaf.place] *= eps[leaf.place] * random_signs(rng, leaf.stop - leaf.start)
-
-    def away(point: FloatArray) -> FloatArray:
-        answer = gradient(point)
-        answer -= values
-        return np.abs(answer, out=answer)
-
-    step += parameters.values
-    moved = away(step)
-    np.subtract(parameters.values, step, out=step)
-    step += parameters.values
-    back = away(step)
-    # Beside a kink one of the two takes the other branch, which is no rounding.
-    np.fmin(moved, back, out=moved)
-    moved[~np.isfinite(moved)] = 0.0  # a NaN entry has an infinite bound of its own
+        point[leaf.place] *= eps[leaf.start] * random_signs(rng, leaf.stop - leaf.start)
+    point += parameters.values
+    moved = gradient(point)
+    _reflect(point, parameters)
+    back = gradient(point)
+    for leaf in parameters.leaves:
+        for piece in leaf.pieces:
+            ahead, behind = (np.abs(answer[piece] - values[piece]) for answer in (moved, back))
+            # Beside a kink one of the two takes the other branch, which is no rounding.
+            nearest = np.fmin(ahead, behind)
+            nearest[~np.isfinite(nearest)] = 0.0  # a NaN entry has an infinite bound of its own
+            moved[piece] = nearest
     return moved
+
+
+def _reflect(point: FloatArray, parameters: Parameters) -> None:
+    """As far from the parameters as it is, the other way."""
+    np.subtract(parameters.values, point, out=point)
+    point += parameters.values
 
 
 def _along_a_line(
@@ -129,11 +134,17 @@ def lengths(parameters: Parameters) -> FloatArray:
 
 
 def _rms(block: FloatArray) -> float:
-    largest = float(max(block.max(), -block.min()))
+    some = _some(block)
+    largest = float(max(some.max(), -some.min()))
     if not largest:
         return 0.0
-    scaled = block / largest  # first: the square of 1e300 overflows
-    return largest * float(np.sqrt(np.dot(scaled, scaled) / block.size))
+    scaled = some / largest  # first: the square of 1e300 overflows
+    return largest * float(np.sqrt(np.dot(scaled, scaled) / some.size))
+
+
+def _some(block: FloatArray) -> FloatArray:
+    """Entries that tell what is typical of all."""
+    return block[:: -(-block.size // _ENOUGH)]
 
 
 def _noise(
@@ -193,6 +204,6 @@ def _on_grid(values: FloatArray) -> npt.NDArray[np.bool_]:
 
 def typical(block: FloatArray) -> float:
     """The lower median, which half of the entries cannot inflate, beside a pole or a kink."""
-    some = block[:: 1 + block.size // _ENOUGH]
+    some = _some(block)
     finite = some[np.isfinite(some)]
     return float(np.quantile(finite, 0.5, method="lower")) if finite.size else 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.parameters import LARGE, FloatArray, Parameters
+from tricheck.parameters import LARGE, FloatArray, Parameters, random_signs
 from tricheck.sources.noise import Noise
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -69,16 +69,17 @@ def mismatch(
     point = calls.parameters.values
     found = differing(calls.loss(point), at_point, noise)
     rng = np.random.default_rng(seed)
-    for _ in range(_DISPLACED if point.size <= LARGE else 1):
+    large = point.size > LARGE
+    for _ in range(1 if large else _DISPLACED):
         if found is not None:
             break
         displaced = np.abs(point)
         np.maximum(displaced, 0.1, out=displaced)
         displaced *= 0.1
-        displaced *= rng.standard_normal(point.size)
+        displaced *= random_signs(rng, point.size) if large else rng.standard_normal(point.size)
         displaced += point
         try:
-            plain = calls.loss(displaced)
+            plain = calls.loss(displaced, spare=True)
         except Exception:  # outside the domain there is nothing to compare
             continue
         if np.isfinite(plain):

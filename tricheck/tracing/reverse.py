@@ -28,6 +28,7 @@ def value_and_gradient(
     *,
     read: Callable[[Any], Any] = lambda answer: answer,
     jitter: Jitter | None = None,
+    spare: bool = False,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
 
@@ -45,6 +46,8 @@ def value_and_gradient(
         Finds the loss in what the function returns.
     jitter : callable, optional
         Rounds every intermediate result anew.
+    spare : bool
+        Whether nobody else needs `flat`, so that no copy has to be made.
 
     Returns
     -------
@@ -57,7 +60,7 @@ def value_and_gradient(
         When an operation cannot be traced; names file, line and operation.
     """
     with recording(jitter) as tape:
-        end, roots = run(tape, loss, parameters, flat, arguments, read)
+        end, roots = run(tape, loss, parameters, flat, arguments, read, spare=spare)
         gradient = np.zeros(parameters.size, dtype=flat.dtype)
         if is_traced(end) and end.active:
             gradients = _back(tape, end)
@@ -75,14 +78,15 @@ def rerun(
     arguments: tuple[tuple[Any, ...], dict[str, Any]],
     *,
     read: Callable[[Any], Any],
-    jitter: Jitter | None,
-    native: bool,
+    jitter: Jitter | None = None,
+    native: bool = False,
+    spare: bool = False,
 ) -> Any:
-    """What a function returns at a point, its every step rounded anew.
+    """What a function returns at a point, run on traced arrays.
 
     Parameters
     ----------
-    function, parameters, flat, arguments, read, jitter
+    function, parameters, flat, arguments, read, jitter, spare
         As for `value_and_gradient`.
     native : bool
         Run it in the dtypes that the user passed.
@@ -93,7 +97,8 @@ def rerun(
         When an operation cannot be traced.
     """
     with recording(jitter) as tape:
-        return run(tape, function, parameters, flat, arguments, read, native=native)[0]
+        end, _ = run(tape, function, parameters, flat, arguments, read, native=native, spare=spare)
+        return end
 
 
 def run(
@@ -105,6 +110,7 @@ def run(
     read: Callable[[Any], Any],
     *,
     native: bool = False,
+    spare: bool = False,
 ) -> tuple[Any, list[Storage]]:
     """A function on traced arrays: what it returns, and the memory that the parameters lie in.
 
@@ -117,9 +123,10 @@ def run(
         importlib.import_module("tricheck.tracing.scipy")
     roots: list[Storage] = []
 
+    copied = parameters.copies(flat, native=native, spare=spare)
+
     def start(leaf: Leaf) -> Traced:
-        block = flat[leaf.place].reshape(leaf.shape)
-        block = block.astype(leaf.dtype if native else block.dtype)
+        block = copied(leaf)
         roots.append(tape.storage(block[()] if leaf.scalar else block))
         return Traced(roots[-1])
 

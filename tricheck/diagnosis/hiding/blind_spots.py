@@ -20,7 +20,6 @@ from tricheck.diagnosis.mistakes import scatter
 from tricheck.diagnosis.mistakes.activations import activations
 from tricheck.diagnosis.mistakes.sites import sites
 from tricheck.diagnosis.sensitivity import limits
-from tricheck.facts import Evidence
 from tricheck.measured import Measured
 from tricheck.parameters import LARGE, FloatArray, Leaf
 from tricheck.tracing.study import Study
@@ -60,8 +59,7 @@ def blind_spots(
         Whether the point is a displaced one already, so that the advice is another.
     """
     leaves = measured.evidence.parameters.leaves
-    seen = np.concatenate([limits(measured, leaf) for leaf in leaves])
-    look = _Look(measured.evidence, seen, study, elsewhere, displaced)
+    look = _Look(measured, study, elsewhere, displaced)
     agreed = [leaf for leaf in leaves if verdicts[leaf.name] is Verdict.AGREE]
     vanished = {leaf.name for leaf in agreed if measured.vanished(leaf)}
     return [*look.vanished(vanished), *look.of_blocks(), *look.of_trace()]
@@ -72,14 +70,13 @@ class _Look:
 
     def __init__(
         self,
-        evidence: Evidence,
-        seen: FloatArray,
+        measured: Measured,
         study: Study | None,
         elsewhere: Elsewhere,
         displaced: bool,
     ) -> None:
-        self._evidence = evidence
-        self._seen = seen
+        self._measured = measured
+        self._evidence = measured.evidence
         self._study = study
         self._elsewhere = elsewhere
         self._displaced = displaced
@@ -120,7 +117,7 @@ class _Look:
         """What a parameter's own values hide."""
         best = self._evidence.reference or self._evidence.difference
         for leaf in self._evidence.parameters.leaves:
-            seen = self._seen[leaf.place]
+            seen = limits(self._measured, leaf)
             if not np.isfinite(seen).any():
                 continue
             if leaf.name in self._zero:
@@ -166,7 +163,9 @@ class _Look:
             if not (point.spread or point.stateful):
                 yield BlindSpot("not-looked-for", self._reason)
             return
-        found = unseen(self._study, self._seen, self._elsewhere)
+        leaves = self._evidence.parameters.leaves
+        seen = np.concatenate([limits(self._measured, leaf) for leaf in leaves])
+        found = unseen(self._study, seen, self._elsewhere)
         if (output := _summed_output(self._study)) is not None:
             yield BlindSpot(
                 "upstream-of-one",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +20,9 @@ _SHOWN = 3  # factors that a message lists
 
 def by_slice(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """Slices that are each a constant times the right one, where that constant has a name."""
-    for axis, factors in _factored(block):
-        for name, values in _vectors(block, around):
+    vectors = list(_vectors(block, around))
+    for axis, factors in _factored(block, {len(values) for _, values in vectors}):
+        for name, values in vectors:
             if len(values) != len(factors):
                 continue
             for text, vector in ((name, values), (f"1/{name}", 1.0 / values)):
@@ -41,7 +42,7 @@ def by_slice(block: Block, around: Surroundings) -> Iterator[Explanation]:
 
 def factored(block: Block) -> Iterator[Explanation]:
     """Slices that are each a constant times the right one, whatever constant that is."""
-    for axis, factors in _factored(block):
+    for axis, factors in _factored(block, set(block.shape)):
         yield _explanation(block, axis, factors)
 
 
@@ -65,10 +66,10 @@ def _explanation(block: Block, axis: int, factors: list[Factor]) -> Explanation:
     )
 
 
-def _factored(block: Block) -> Iterator[tuple[int, list[Factor]]]:
-    """Axes along which every slice has a factor."""
+def _factored(block: Block, lengths: Set[int]) -> Iterator[tuple[int, list[Factor]]]:
+    """Axes of some lengths along which every slice has a factor."""
     for axis, length in enumerate(block.shape):
-        if length > 1 and block.truth.size > length:
+        if length in lengths and 1 < length < block.truth.size:
             factors = [_factor(part) for part in _parts(block, axis)]
             found = [factor for factor in factors if factor is not None]
             if len(found) == length:
