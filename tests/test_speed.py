@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.benchmark.speed import child, full_check, many_parameters, planted, side_by_side
+from tests.benchmark.speed import (
+    child,
+    full_check,
+    many_parameters,
+    planted,
+    side_by_side,
+    two_cores,
+)
 from tests.benchmark.speed.__main__ import SECTIONS, main
 from tests.benchmark.speed.checkers import CHECKERS, Other
 from tests.benchmark.speed.network import Network, loss, network
@@ -25,11 +32,11 @@ TRICHECK = [name for name in CHECKERS if "tricheck" in name]
 SMALL = network(64, layers=4, samples=4)
 
 
-def lines(section: Section, rows: Sequence[object]) -> list[list[str]]:
-    """The cells of a section's table, without its head."""
-    table = [line for line in section.text(rows).splitlines() if line.startswith("|")]
+def shown(section: Section, row: object) -> list[str]:
+    """A row's cells in a section's table."""
+    table = [line for line in section.lines([row]) if line.startswith("|")]
     assert {line.count(" | ") for line in table} == {len(section.head) - 1}
-    return [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in table[2:]]
+    return table[-1].removeprefix("| ").removesuffix(" |").split(" | ")
 
 
 # --- what is measured -----------------------------------------------------------------------------
@@ -140,14 +147,20 @@ def test_tricheck_sees_single_errors_as_small_as_it_claims(name: str) -> None:
 def test_what_is_wrong_is_named_exactly(size: int, wrong: str) -> None:
     (row,) = many_parameters.measured(size, wrong, None, lasting=0.0)
     assert row.exact
-    assert lines(many_parameters.SECTION, [row])[0][:2] == [str(row.entries), wrong]
+    assert shown(many_parameters.SECTION, row)[:2] == [str(row.entries), wrong]
 
 
 def test_a_full_check_calls_the_loss_less_than_three_times_for_each_entry() -> None:
     subject: Network = network(200, 4)
     (row,) = full_check.measured(subject, lasting=0.0)
     assert subject.size <= row.evaluations < 3 * subject.size
-    assert lines(full_check.SECTION, [row])[0][0] == f"{subject.size}"
+    assert shown(full_check.SECTION, row)[0] == f"{subject.size}"
+
+
+def test_two_processes_measure_the_same_as_one() -> None:
+    row = child.only(two_cores.measured, 3, 50, 1, limit=60.0)
+    assert row.same
+    assert shown(two_cores.SECTION, row)[0] == "9"
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -157,7 +170,7 @@ def test_a_checker_that_is_not_there_has_a_row_too(monkeypatch: pytest.MonkeyPat
     missing = replace(CHECKERS["tutorial"], package="no_such_package")
     monkeypatch.setitem(CHECKERS, "missing", missing)
     (row,) = side_by_side.measured("missing", SMALL, 6)
-    assert lines(side_by_side.SECTION, [row]) == [["64", "missing", "not installed"] + [""] * 5]
+    assert shown(side_by_side.SECTION, row) == ["64", "missing", "not installed"] + [""] * 5
 
 
 def test_the_command_prints_a_table_and_writes_it(tmp_path: Path) -> None:

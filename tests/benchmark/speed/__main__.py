@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -35,12 +36,20 @@ def main(sections: tuple[str, ...], quick: bool, file: TextIO | None) -> None:
     """How long does tricheck take? All sections, or those that are named."""
     began, done = time.perf_counter(), dict[str, list[Any]]()
     for name in sections or SECTIONS:
-        done[name] = list(SECTIONS[name].measure(quick))
-        click.echo(SECTIONS[name].text(done[name]))
+        done[name] = []
+        rows = _kept(SECTIONS[name].measure(quick), done[name])
+        for line in SECTIONS[name].lines(rows):
+            click.echo(line)
     if file:
         tables = {name: [asdict(row) for row in rows] for name, rows in done.items()}
         json.dump(strict(tables), file, indent=1, allow_nan=False)
     click.echo(f"{time.perf_counter() - began:.0f} s")
+
+
+def _kept(rows: Iterable[Any], kept: list[Any]) -> Iterator[Any]:
+    for row in rows:
+        kept.append(row)
+        yield row
 
 
 if __name__ == "__main__":

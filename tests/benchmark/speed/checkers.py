@@ -16,7 +16,7 @@ from tests.benchmark.opponents.registry import OPPONENTS
 from tests.benchmark.speed.network import Network
 from tests.benchmark.speed.planted import Planted, nothing
 from tests.benchmark.speed.replay import Replay
-from tricheck.measure import Entries
+from tricheck.options import Entries
 
 
 class Session(Protocol):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmark.markdown import markdown
+from tests.benchmark.markdown import lines
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Section:
     measure: Callable[[bool], Iterable[Any]]
     cells: Callable[[Any], Sequence[str]]
 
-    def text(self, rows: Iterable[Any]) -> str:
-        """Its rows in Markdown."""
-        return f"### {self.title}\n\n{self.note}\n\n{markdown(self.head, map(self.cells, rows))}\n"
+    def lines(self, rows: Iterable[Any]) -> Iterator[str]:
+        """It in Markdown, every row as soon as it is measured."""
+        yield from (f"### {self.title}", "", self.note, "")
+        yield from lines(self.head, map(self.cells, rows))
+        yield ""
