@@ -8,10 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from textwrap import shorten
 from typing import Any
 
 from tests.benchmark.run import THREADS
 
+_LEAVE = 10.0  # seconds
 MEMORY = 6 * 2**30  # bytes of data that it may hold
 
 
@@ -47,6 +49,7 @@ def each(work: Callable[..., Iterator[Any]], *args: Any, limit: float) -> Iterat
     there.close()
     try:
         yield from _received(here, limit)
+        process.join(_LEAVE)  # it may have processes of its own to end
     finally:
         process.kill()
         process.join()
@@ -83,4 +86,5 @@ def _serve(there: Connection, work: Callable[..., Iterator[Any]], args: tuple[An
     except MemoryError:
         there.send(("error", "out of memory"))
     except Exception as error:  # whatever it is, it is told and not lost
-        there.send(("error", f"{type(error).__name__}: {error}"))
+        said = shorten(f"{type(error).__name__}: {error}", 100, placeholder=" ...")
+        there.send(("error", said))

@@ -16,7 +16,7 @@ from tests.benchmark.speed.section import Section
 _SIZES, _QUICK = (100, 1_000, 10_000, 100_000), (100,)
 _LAYERS, _SAMPLES = 4, 4
 _LIMIT = 60.0  # seconds for one check
-_ENOUGH, _OFTEN = 0.5, 5  # a check is repeated for so long, or so often
+_ENOUGH, _OFTEN = 2.0, 5  # a check is repeated for so many seconds, or so often
 _PLACES = 5  # entries that an error is planted in where the checker does not go through all
 _LAST = 15  # decades below the largest entry
 _LIKELY = 6  # the decade that is tried first
@@ -186,7 +186,8 @@ def _seen(row: Row) -> str:
         return "" if row.seconds is None else row.outcome
     if row.decade < 0:
         return "never"
-    return f"1e-{row.decade}" if row.searched else f"≤ 1e-{row.decade}"
+    size = f"1e-{row.decade}" if row.decade else "1"
+    return size if row.searched else f"≤ {size}"
 
 
 SECTION = Section(
