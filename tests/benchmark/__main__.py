@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 
 from tests.benchmark.run import Outcome, outcomes
+from tests.benchmark.strict import strict
 from tests.benchmark.tables import fell_short, tables
 
 _SOME, _SEED = click.IntRange(min=1), click.IntRange(min=0)
@@ -33,18 +33,9 @@ def main(
         if failures and fell_short(outcome):
             click.echo(_line(outcome), err=True)
     if file:
-        json.dump(_strict([asdict(o) for o in done]), file, indent=1, allow_nan=False)
+        json.dump(strict([asdict(o) for o in done]), file, indent=1, allow_nan=False)
     click.echo(f"{cases} cases of seed {seed}, {time.perf_counter() - began:.0f} s\n")
     click.echo(tables(done), nl=False)
-
-
-def _strict(tree: Any) -> Any:
-    """The same with null for infinity and NaN, which JSON does not have."""
-    if isinstance(tree, dict):
-        return {key: _strict(child) for key, child in tree.items()}
-    if isinstance(tree, list):
-        return [_strict(child) for child in tree]
-    return None if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def _line(outcome: Outcome) -> str:

@@ -18,7 +18,7 @@ from tests.benchmark.opponents.registry import OPPONENTS
 
 _CHUNK = 25
 # One thread each: the models are small, and threads of several workers would fight for the cores.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUMTHREADS", "OPENBLAS_NUMTHREADS", "MKL_NUMTHREADS")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def outcomes(seed: int, numbers: Iterable[int], jobs: int, others: bool) -> Iter
         for chunk in chunks:
             yield from work(chunk)
         return
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    os.environ.update(dict.fromkeys(THREADS, "1"))
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for results in pool.map(work, chunks):
             yield from results

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests.benchmark.markdown import markdown
 from tests.benchmark.run import Outcome
 from tricheck.vocabulary import Verdict
 
@@ -74,11 +75,6 @@ def tables(outcomes: Sequence[Outcome]) -> str:
     return "\n\n".join(f"### {title}\n\n{table}" for title, table in parts) + "\n"
 
 
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
 def _names(outcomes: Sequence[Outcome]) -> list[str]:
     return [TRICHECK, *outcomes[0].answers]
 
@@ -96,7 +92,7 @@ def checkers(outcomes: Sequence[Outcome]) -> str:
         "checker", "false alarms", "missed bugs", "does not tell", "cannot run",
         "loss evaluations", "time",
     ]  # fmt: skip
-    return _markdown(head, (_row(name, outcomes) for name in _names(outcomes)))
+    return markdown(head, (_row(name, outcomes) for name in _names(outcomes)))
 
 
 def _row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
@@ -130,7 +126,7 @@ def by_class(outcomes: Sequence[Outcome]) -> str:
     """Wrong gradients that passed, by class; of the others with their best settings."""
     rows = sorted({o.row for o in outcomes if o.wrong})
     names = [name for name in _names(outcomes) if not name.endswith(", default")]
-    return _markdown(
+    return markdown(
         ["class", "cases", *names],
         (
             [row, str(len(group)), *(_missed_of(name, group).split(" of ")[0] for name in names)]
@@ -178,7 +174,7 @@ def _by_group(
     count: Callable[[str, list[Outcome]], str],
 ) -> str:
     rows = ([name, *(count(name, group) for group in groups.values())] for name in _names(outcomes))
-    return _markdown([title, *groups], rows)
+    return markdown([title, *groups], rows)
 
 
 def _missed_of(name: str, group: list[Outcome]) -> str:
@@ -213,7 +209,7 @@ def blame(outcomes: Sequence[Outcome]) -> str:
         ("right cause", *_counted(j.cause for j in ours)),
         ("wrong cause stated as certain", *_counted(j.certain_and_wrong for j in ours)),
     ]  # fmt: skip
-    return _markdown(
+    return markdown(
         ["question", "cases", "count", "share"],
         (
             [what, str(of), str(count), f"{count / of:.2%}" if of else "-"]
@@ -235,7 +231,7 @@ def failures(outcomes: Sequence[Outcome]) -> str:
         for question in fell_short(o)
     )
     rows = ([*key, str(count)] for key, count in sorted(wrongs.items(), key=lambda kv: -kv[1]))
-    return _markdown(["question", "mistake", "verdict", "injected cause", "cases"], rows)
+    return markdown(["question", "mistake", "verdict", "injected cause", "cases"], rows)
 
 
 def fell_short(outcome: Outcome) -> list[str]:

@@ -23,18 +23,28 @@ def check(task: Task, *, double: bool = False, **settings: Any) -> str | None:
     default too: without it the model would be another one than the other checkers are given.
     """
     import jax
-    from jax import experimental
     from jax.test_util import check_grads
 
-    # before jax 0.8 it was an experimental one
-    enable_x64 = (jax if hasattr(jax, "enable_x64") else experimental).enable_x64
     task = task.doubled if double else task
-    with enable_x64(task.point.dtype == np.float64), _called_back(task):
+    with _enabled_x64(task.point.dtype == np.float64), _called_back(task):
         try:
             check_grads(_model(), (jax.numpy.asarray(task.point),), 1, ["rev"], **settings)
         except AssertionError as mismatch:
             return str(mismatch)
     return None
+
+
+@contextmanager
+def _enabled_x64(enabled: Any) -> Iterator[None]:
+    """For all threads: what calls back with a large array is another one."""
+    import jax
+
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", bool(enabled))
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 _CALLED_BACK: list[Task] = []

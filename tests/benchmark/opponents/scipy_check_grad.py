@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from tests.benchmark.opponents.opponent import Opponent, Task, below
 
@@ -12,13 +13,12 @@ TOLERANCE = 1e-5
 
 
 def check(
-    task: Task, *, epsilon: float | None = None, tolerance: float = 1e-6, double: bool = False
+    task: Task, *, tolerance: float = 1e-6, double: bool = False, **settings: Any
 ) -> str | None:
     """The error it returns is read as its documentation's examples suggest, 1e-8 to 1e-6."""
     from scipy.optimize import check_grad
 
     task = task.doubled if double else task
-    settings = {} if epsilon is None else {"epsilon": epsilon}
     return below(check_grad(task.loss, task.gradient, task.point, **settings), tolerance)
 
 

@@ -1,0 +1,1 @@
+"""How long tricheck takes, beside the loss itself and beside other checkers."""
