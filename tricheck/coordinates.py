@@ -19,6 +19,7 @@ from tricheck.parameters import FloatArray, Index, Leaf, Parameters
 from tricheck.sources.estimate import Estimate
 
 _SLOWEST = 0.75  # of its scale: what an entry goes at least, if others go with it
+_ULPS = 4.0  # by which an entry moves at least, for less is rounded to none
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
 
 
@@ -186,11 +187,14 @@ class Along:
         self._start = coordinates.parameters.values.astype(evaluate.flat.dtype)
         self._point = evaluate.start
         self.flat = self._start.copy()
+        self._finest = _ULPS * float(np.finfo(self.flat.dtype).eps)
         self.leaves = coordinates.parameters.leaves
 
     def __call__(self) -> Any:
-        """The loss at `flat`."""
+        """The loss at `flat`; NaN where entries of a group could not follow so small a step."""
         moved = np.flatnonzero(self.flat != self._start)
+        if any(self._is_lost(self._groups[row], self.flat[row]) for row in moved):
+            return np.nan
         try:
             for row in moved:
                 self._move(self._groups[row], self.flat[row])
@@ -199,6 +203,9 @@ class Along:
             for row in moved:
                 group = self._groups[row]
                 group.put(self._evaluate.flat, group.of(self._point))
+
+    def _is_lost(self, group: Group, step: Any) -> bool:
+        return not group.alone and bool(abs(step) * group.least < self._finest)
 
     def _move(self, group: Group, step: Any) -> None:
         if group.alone:
