@@ -95,10 +95,10 @@ class Group:
         paces = np.copysign(self.paces, differences, dtype=np.float32)
         return replace(self, paces=paces, differing=True)
 
-    def some(self, count: int, rng: np.random.Generator) -> Iterator[Group]:
-        """As many of its entries, drawn at random, each alone."""
+    def singles(self, rows: npt.NDArray[np.intp] | None = None) -> Iterator[Group]:
+        """Its entries, or some of them, each alone."""
         members = self.members
-        for row in np.sort(rng.choice(self.count, min(count, self.count), replace=False)):
+        for row in range(self.count) if rows is None else rows:
             yield Group(self.leaf, members[row : row + 1], self.paces[row : row + 1])
 
     def halves(self) -> tuple[Group, Group]:

@@ -22,7 +22,7 @@ from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
 from tricheck.facts import Evidence, facts_of
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
-from tricheck.narrowing import Narrowing
+from tricheck.narrowing import MANY, Narrowing
 from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
 from tricheck.sources.finite_difference import Sweeper, merged
 from tricheck.sources.ladder import Derivative
@@ -57,12 +57,12 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
     narrowing = Narrowing(np.random.default_rng([seed, 1]), sources.parameters.size > LARGE)
     groups = list(_first_groups(sources, rtol, seed))
     while groups:
+        new = [group for group in groups if group not in known]
+        known |= _slopes(new, sources, evaluate, base)
         coordinates = Coordinates.of(groups, sources.parameters)
         sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
-        ordered = coordinates.groups
-        new = sweeper.entries(row for row, group in enumerate(ordered) if group not in known)
-        known |= {ordered[row]: entry for row, entry in new.items()}
-        difference = sweeper.gradient({row: known[group] for row, group in enumerate(ordered)})
+        measured = {row: known[group] for row, group in enumerate(coordinates.groups)}
+        difference = sweeper.gradient(measured)
         along = SourcesAlong.of(sources, coordinates)
         groups = narrowing.next(along.settled(difference, rtol), coordinates)
     judged, found = judge(along, sweeper, difference, rtol, seed)
@@ -70,6 +70,21 @@ def survey(sources: Sources, evaluate: Evaluator, base: Any, rtol: float, seed: 
     notes = [note for note in found if note.cause is Cause.SETTLED]
     notes += [*disagreements, *narrowing.left_open(judged, coordinates)]
     return Measured(evidence, judged, coordinates, notes)
+
+
+def _slopes(
+    groups: list[Group], sources: Sources, evaluate: Evaluator, base: Any
+) -> dict[Group, Derivative]:
+    """Derivatives along groups; of many single entries, with one stencil where that will do."""
+    singles = [group for group in groups if group.alone]
+    many = singles if len(singles) > MANY else []
+    found: dict[Group, Derivative] = {}
+    for part in (many, [group for group in groups if not (many and group.alone)]):
+        coordinates = Coordinates.of(part, sources.parameters)
+        sweeper = Sweeper(Along(evaluate, coordinates), base, sources.noise, None)
+        difference = sweeper.measure() if part is many else sweeper.certify_all()
+        found |= {group: difference.entry(row) for row, group in enumerate(coordinates.groups)}
+    return found
 
 
 def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence, list[Finding]]:
