@@ -20,6 +20,7 @@ from tricheck.parameters import FloatArray, Index, Leaf, Parameters
 from tricheck.sources.estimate import Estimate
 
 _SLOWEST = 0.75  # of its scale: what an entry goes at least, if others go with it
+_ULPS = 4.0  # by which an entry moves at least, for less is rounded to none
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
 
 
@@ -95,10 +96,10 @@ class Group:
         paces = np.copysign(self.paces, differences, dtype=np.float32)
         return replace(self, paces=paces, differing=True)
 
-    def some(self, count: int, rng: np.random.Generator) -> Iterator[Group]:
-        """As many of its entries, drawn at random, each alone."""
+    def singles(self, rows: npt.NDArray[np.intp] | None = None) -> Iterator[Group]:
+        """Its entries, or some of them, each alone."""
         members = self.members
-        for row in np.sort(rng.choice(self.count, min(count, self.count), replace=False)):
+        for row in range(self.count) if rows is None else rows:
             yield Group(self.leaf, members[row : row + 1], self.paces[row : row + 1])
 
     def halves(self) -> tuple[Group, Group]:
@@ -187,6 +188,7 @@ class Along:
         self.start = coordinates.parameters.values.astype(evaluate.flat.dtype)
         self._point = evaluate.start
         self.flat = self.start.copy()
+        self._finest = _ULPS * float(np.finfo(self.flat.dtype).eps)
         self.leaves = coordinates.parameters.leaves
 
     @property
@@ -199,8 +201,10 @@ class Along:
         return self._evaluate.here()
 
     def __call__(self) -> Any:
-        """The loss at `flat`."""
+        """The loss at `flat`; NaN where entries of a group could not follow so small a step."""
         moved = np.flatnonzero(self.flat != self.start)
+        if any(self._is_lost(self._groups[row], self.flat[row]) for row in moved):
+            return np.nan
         try:
             for row in moved:
                 self._move(self._groups[row], self.flat[row])
@@ -209,6 +213,9 @@ class Along:
             for row in moved:
                 group = self._groups[row]
                 group.put(self._evaluate.flat, group.of(self._point))
+
+    def _is_lost(self, group: Group, step: Any) -> bool:
+        return not group.alone and bool(abs(step) * group.least < self._finest)
 
     def _move(self, group: Group, step: Any) -> None:
         if group.alone:

@@ -1,8 +1,8 @@
 """Which entries put a direction at odds with somebody: group testing (Dorfman, 1943).
 
-What is at odds is halved, until single entries are left. Where there is too much of it, some
-entries of every group are tried first: where all of them are at odds, the whole group is taken to
-be. What was tried also shows by how much these are wrong.
+What is at odds is halved, until single entries are left or cost less. Where there is too much of it
+some entries of every group are tried first: where all of them are at odds, the whole group is taken
+to be. What was tried also shows by how much these are wrong.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _FEW = 8  # groups of one parameter that are halved at once, whatever they hold
-_SMALL = 128  # entries in all of them that are measured one by one without a thought
 _TRIED = 4  # entries of a group
-_MOST, _MOST_OF_LARGE = 2048, 512  # groups and entries that are measured in all
+_LADDER, _STENCIL = 9, 2  # evaluations that a group takes, and one of many entries
+_MOST, _MOST_OF_LARGE = 20_000, 5_000  # evaluations in all
+MANY = 32  # single entries that are measured together
 
 
 class Narrowing:
@@ -53,22 +54,31 @@ class Narrowing:
         groups: list[Group] = []
         for leaf in coordinates.parameters.leaves:
             groups += self._next(coordinates.groups[leaf.place], at_odds)
-        new = len(set(groups) - set(coordinates.groups))
-        self._left -= new
+        new = set(groups) - set(coordinates.groups)
+        self._left -= _cost(new)
         return groups if new and self._left >= 0 else []
 
     def _next(self, groups: tuple[Group, ...], at_odds: set[Group]) -> Iterator[Group]:
         """The same of one parameter."""
         suspects = [group for group in groups if group in at_odds and not group.alone]
-        many = len(suspects) > _FEW and sum(group.count for group in suspects) > _SMALL
+        few, singly = len(suspects) <= _FEW, self._is_cheap(suspects)
         for group in groups:
-            suspect = group in at_odds
-            if suspect and not group.alone and (not many or self._is_mixed(group, at_odds)):
+            if group.alone or (group not in at_odds and (few or singly)):
+                yield group
+            elif singly:
+                yield from group.singles()
+            elif group in at_odds and (few or self._is_mixed(group, at_odds)):
                 yield from self._halves(group)
-                continue
-            yield group
-            if many and not group.alone:
+            else:
+                yield group
                 yield from self._trials(group)
+
+    def _is_cheap(self, suspects: list[Group]) -> bool:
+        """Whether to measure every entry is no dearer than to halve until one is left of each."""
+        entries = sum(group.count for group in suspects)
+        one_by_one = _STENCIL * entries
+        halving = 2 * _LADDER * sum(np.log2(group.count) for group in suspects)
+        return bool(one_by_one <= min(halving, self._left))
 
     def _halves(self, group: Group) -> Iterator[Group]:
         for half in group.halves():
@@ -79,7 +89,8 @@ class Narrowing:
     def _trials(self, group: Group) -> Iterator[Group]:
         """Some entries of a group, once."""
         if group not in self._tried:
-            self._tried[group] = list(group.some(_TRIED, self._rng))
+            drawn = self._rng.choice(group.count, min(_TRIED, group.count), replace=False)
+            self._tried[group] = list(group.singles(np.sort(drawn)))
             yield from self._tried[group]
 
     def _is_mixed(self, group: Group, at_odds: set[Group]) -> bool:
@@ -108,6 +119,13 @@ def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
     return _picked(coordinates, np.where(differing, unlike, contradicted))
 
 
+def _cost(groups: set[Group]) -> int:
+    """How many evaluations of the loss they take, about."""
+    alone = sum(group.alone for group in groups)
+    each = _STENCIL if alone > MANY else _LADDER
+    return each * alone + _LADDER * (len(groups) - alone)
+
+
 def _picked(coordinates: Coordinates, where: BoolArray) -> set[Group]:
     return {coordinates.groups[row] for row in np.flatnonzero(where)}
 
@@ -117,8 +135,8 @@ def _note(leaf: Leaf, accused: list[Group], source: Source) -> Finding:
     entries = set().union(*(group.members.tolist() for group in accused))
     return Finding(
         Cause.ENTRIES,
-        f"{len(alone)} of the {len(entries)} entries were measured one by one, and are wrong; the "
-        'others, in directions that are: some may be right. entries="all" tells.',
+        f"Of these {len(entries)} entries {len(alone)} were measured one by one; the others lie in "
+        'directions that are wrong, and some may be right. entries="all" tells.',
         source,
         leaf.name,
         severity=Severity.NOTE,

@@ -20,7 +20,7 @@ from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
 from tricheck.facts import Evidence, facts_of
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
-from tricheck.narrowing import Narrowing
+from tricheck.narrowing import MANY, Narrowing
 from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
 from tricheck.sources.finite_difference import FiniteDifference, Sweeper, merged
 from tricheck.sources.ladder import Derivative
@@ -58,11 +58,12 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     narrowing = Narrowing(np.random.default_rng([seed, 1]), sources.parameters.size > LARGE)
     groups, known = list(_first_groups(sources, rtol, seed)), dict[Group, Derivative]()
     while True:
+        known |= _slopes([group for group in groups if group not in known], sources, sweeper)
         along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
-        moved = _moved(sweeper, along)
-        known |= _measured(moved, along, known)
+        moved = _moved(sweeper, along.coordinates)
         rows = enumerate(along.coordinates.groups)
         difference = moved.gradient({row: known[group] for row, group in rows if group in known})
+        sweeper.work.watch.compare(along.parameters, along.backprop.values, difference.values)
         groups = _next(along.settled(difference, rtol), along, narrowing, sweeper.work)
         if not groups:
             measured = _judged(along, moved, difference, rtol, seed)
@@ -70,17 +71,27 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
             return replace(measured, notes=[*measured.notes, *notes])
 
 
-def _measured(
-    sweeper: Sweeper, along: SourcesAlong, known: dict[Group, Derivative]
-) -> dict[Group, Derivative]:
-    """The derivatives along the groups of which they are not known; of fewer where time is up."""
-    groups, watch = along.coordinates.groups, sweeper.work.watch
-    new = [row for row, group in enumerate(groups) if group not in known]
-    watch.begin("random directions", along.parameters, len(new), along.backprop.values)
-    found = sweeper.entries(new)
-    if len(found) < len(new):
-        watch.omit(f"finite differences along {len(new) - len(found)} of {len(groups)} directions")
-    return {groups[row]: derivative for row, derivative in found.items()}
+def _slopes(groups: list[Group], sources: Sources, sweeper: Sweeper) -> dict[Group, Derivative]:
+    """Derivatives along groups; of many single entries, with one stencil where that will do.
+
+    Of fewer where time is up.
+    """
+    watch = sweeper.work.watch
+    singles = [group for group in groups if group.alone]
+    many = singles if len(singles) > MANY else []
+    found: dict[Group, Derivative] = {}
+    for part in filter(None, (many, [group for group in groups if not (many and group.alone)])):
+        coordinates = Coordinates.of(part, sources.parameters)
+        moved = _moved(sweeper, coordinates)
+        watch.begin("random directions", coordinates.parameters, len(part))
+        difference = moved.measure() if part is many else moved.certify_all()
+        left_out = difference.left_out
+        for row, group in enumerate(coordinates.groups):
+            if not left_out[row]:
+                found[group] = difference.entry(row)
+    if len(found) < len(groups):
+        watch.omit(f"finite differences along {len(groups) - len(found)} directions")
+    return found
 
 
 def _next(evidence: Evidence, along: SourcesAlong, narrowing: Narrowing, work: Work) -> list[Group]:
@@ -122,13 +133,13 @@ def so_far(
                 known[len(groups)] = difference.entry(leaf.start + offset)
             groups.append(Group(leaf, np.array([offset]), np.ones(1, np.float32)))
     along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
-    moved = _moved(sweeper, along)
+    moved = _moved(sweeper, along.coordinates)
     return _judged(along, moved, moved.gradient(known), rtol, seed)
 
 
-def _moved(sweeper: Sweeper, along: SourcesAlong) -> Sweeper:
+def _moved(sweeper: Sweeper, coordinates: Coordinates) -> Sweeper:
     """The loss along groups."""
-    return replace(sweeper, evaluate=Along(sweeper.evaluate, along.coordinates))
+    return replace(sweeper, evaluate=Along(sweeper.evaluate, coordinates))
 
 
 def _judged(

@@ -91,25 +91,33 @@ class Watch:
         expected: FloatArray | None = None,
     ) -> None:
         """Something else is being looked at."""
-        self.doing, self.parameters, self.total, self.expected = doing, parameters, total, expected
-        self.done, self._since = 0, time.monotonic()
+        self.doing, self.parameters, self.total = doing, parameters, total
+        self.expected, self.done, self.latest, self._since = expected, 0, 0, time.monotonic()
         if parameters is not None and expected is not None:
             self._sizes = per_parameter_max(parameters, expected)
 
     def saw(self, positions: Sequence[int], values: FloatArray) -> None:
         """The loss was differentiated in some more entries."""
-        self.done += len(positions)
-        if self.expected is not None and len(positions):
-            self.latest, rows = positions[-1], np.asarray(positions)
-            off = np.abs(values - self.expected[rows]) / np.fmax(self._sizes[rows], _TINY)
-            self.worst = float(np.fmax.reduce(off, initial=self.worst))
+        if not len(positions):
+            return
+        self.done, self.latest = self.done + len(positions), positions[-1]
+        if self.expected is not None:
+            rows = np.asarray(positions)
+            self._compare(self.expected[rows], values, self._sizes[rows])
+
+    def compare(self, parameters: Parameters, expected: FloatArray, values: FloatArray) -> None:
+        """Backprop and the finite difference are known in all entries of some parameters."""
+        self._compare(expected, values, per_parameter_max(parameters, expected))
+
+    def _compare(self, expected: FloatArray, values: FloatArray, sizes: FloatArray) -> None:
+        off = np.abs(values - expected) / np.fmax(sizes, _TINY)
+        self.worst = float(np.fmax.reduce(off, initial=self.worst))
 
     @property
     def parameter(self) -> str:
         """The parameter that is being looked at; empty where it is all of them."""
-        if self.parameters is None or self.expected is None:
-            return ""
-        return self.parameters.locate(self.latest)[0].name
+        parameters = self.parameters
+        return "" if parameters is None else parameters.locate(self.latest)[0].name
 
     @property
     def seconds_left(self) -> float | None:
