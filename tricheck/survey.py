@@ -8,9 +8,10 @@ until the entries are found (group testing: Dorfman, 1943).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -58,8 +59,10 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     """
     work = sweeper.work
     groups, known = list(_first_groups(sources, rtol, seed)), dict[int, Derivative]()
+    read = cache(partial(_read, sources))  # once for each group
     while True:
-        along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
+        coordinates = Coordinates.of(groups, sources.parameters)
+        along = SourcesAlong.of(sources, coordinates, read)
         moved = _moved(sweeper, along)
         known = _measured(moved, along, known)
         rows = enumerate(along.coordinates.groups)
@@ -182,16 +185,25 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
 
 def disputed(sources: Sources, leaf: Leaf, rtol: float) -> Offsets:
     """Offsets of a parameter's entries that cannot be compared in one sum, the worst first."""
-    mine = sources.backprop.part(leaf.place)
-    odd = ~mine.finite | sources.unrepeatable[leaf.place]
+    found = [_disputed(sources, piece, rtol) for piece in leaf.pieces]
+    offsets, worst = (np.concatenate(column) for column in zip(*found, strict=True))
+    offsets -= leaf.start
+    ordered: Offsets = offsets[np.argsort(-worst, kind="stable")]
+    return ordered
+
+
+def _disputed(sources: Sources, place: slice, rtol: float) -> tuple[Offsets, FloatArray]:
+    """Which of some entries in a row are disputed, and by how much."""
+    mine = sources.backprop.part(place)
+    odd = ~mine.finite | sources.unrepeatable[place]
     worst = np.where(odd, np.inf, 0.0)
     for candidate in sources.candidates:
-        pair = compare(mine, candidate.part(leaf.place), rtol)
+        theirs = candidate.part(place)
+        pair = compare(mine, theirs, rtol)
         np.copyto(worst, np.fmax(pair.differences, worst), where=~pair.agree & ~odd)
-        worst[~candidate.finite[leaf.place]] = np.inf
+        worst[~theirs.finite] = np.inf
     offsets = np.flatnonzero(worst)
-    ordered: Offsets = offsets[np.argsort(-worst[offsets], kind="stable")]
-    return ordered
+    return offsets + place.start, worst[offsets]
 
 
 def _chosen(differing: Offsets, rng: np.random.Generator) -> tuple[Offsets, Offsets]:
@@ -234,6 +246,38 @@ def _halved(groups: Iterable[Group], apart: list[Group]) -> list[Group]:
 # --- the sources along groups -------------------------------------------------------------------
 
 
+class Reading(NamedTuple):
+    """Sources along one group.
+
+    Attributes
+    ----------
+    slopes : ndarray
+        The first and the second gradient that backprop gave, backprop, and the references.
+    bounds : ndarray
+        Of backprop and the references.
+    eps : float
+    unrepeatable : bool
+    """
+
+    slopes: FloatArray
+    bounds: FloatArray
+    eps: float
+    unrepeatable: bool
+
+
+Read = Callable[[Group], Reading]
+
+
+def _read(whole: Sources, group: Group) -> Reading:
+    point, sources = whole.point, [whole.backprop, *whole.candidates]
+    gradients = [point.gradient, point.second_gradient, *(source.values for source in sources)]
+    return Reading(
+        *group.along(whole.parameters.values, gradients, sources),
+        float(group.of(point.gradient_eps)[0]),
+        bool(group.of(whole.unrepeatable).any()),
+    )
+
+
 @dataclass(frozen=True)
 class SourcesAlong(Sources):
     """Sources along groups of a model's entries.
@@ -250,22 +294,33 @@ class SourcesAlong(Sources):
     coordinates: Coordinates
 
     @classmethod
-    def of(cls, whole: Sources, coordinates: Coordinates) -> SourcesAlong:
+    def of(
+        cls,
+        whole: Sources,
+        coordinates: Coordinates,
+        read: Callable[[Group], Reading] | None = None,
+    ) -> SourcesAlong:
         """The sources, summed over each group with the weights of its entries."""
-        values = whole.parameters.values
+        each = [(read or partial(_read, whole))(group) for group in coordinates.groups]
+        slopes, bounds = np.array([r.slopes for r in each]), np.array([r.bounds for r in each])
         point = replace(
             whole.point,
-            gradient=coordinates.project(whole.point.gradient, values),
-            second_gradient=coordinates.project(whole.point.second_gradient, values),
-            gradient_eps=np.array([g.of(whole.point.gradient_eps)[0] for g in coordinates.groups]),
+            gradient=slopes[:, 0],
+            second_gradient=slopes[:, 1],
+            gradient_eps=np.array([r.eps for r in each]),
         )
+        backprop = replace(whole.backprop, values=slopes[:, 2], bounds=bounds[:, 0])
+        candidates = [
+            replace(candidate, values=slopes[:, row + 2], bounds=bounds[:, row])
+            for row, candidate in enumerate(whole.candidates, 1)
+        ]
         return cls(
             whole.calls,
             point,
             whole.noise,
-            coordinates.estimate(whole.backprop, values),
-            [coordinates.estimate(candidate, values) for candidate in whole.candidates],
-            np.array([g.of(whole.unrepeatable).any() for g in coordinates.groups]),
+            backprop,
+            candidates,
+            np.array([r.unrepeatable for r in each]),
             whole.chosen,
             whole,
             coordinates,
