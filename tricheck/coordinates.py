@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.calls import Movable
-from tricheck.parameters import FloatArray, Index, Leaf, Parameters
+from tricheck.parameters import FloatArray, Index, Leaf, Parameters, pieces
 from tricheck.sources.estimate import Estimate
 
+_ALL = slice(None)
 _SLOWEST = 0.75  # of its scale: what an entry goes at least, if others go with it
 _ULPS = 4.0  # by which an entry moves at least, for less is rounded to none
 _ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # of a sum's terms, summed in pairs
@@ -63,29 +64,47 @@ class Group:
         every = self.leaf.stop - self.leaf.start
         return np.arange(every) if isinstance(self.offsets, slice) else self.offsets
 
-    def of(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Its entries in a flat vector."""
+    def of(self, flat: npt.NDArray[Any], piece: slice = _ALL) -> npt.NDArray[Any]:
+        """Its entries in a flat vector, or some of them in a row."""
         block: npt.NDArray[Any] = flat[self.leaf.place]
-        return block[self.offsets]
+        return block[self._offsets(piece)]
 
-    def put(self, flat: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+    def put(self, flat: npt.NDArray[Any], values: npt.NDArray[Any], piece: slice = _ALL) -> None:
         """Its entries in a flat vector, replaced."""
-        flat[self.leaf.place][self.offsets] = values
+        flat[self.leaf.place][self._offsets(piece)] = values
+
+    def _offsets(self, piece: slice) -> npt.NDArray[np.intp] | slice:
+        return piece if isinstance(self.offsets, slice) else self.offsets[piece]
 
     @property
     def least(self) -> float:
         """No entry moves by less in a unit step."""
         return 1.0 if self.alone else _SLOWEST / np.sqrt(self.count)
 
-    def weights(self, flat: FloatArray) -> FloatArray:
+    def weights(self, flat: FloatArray, piece: slice = _ALL) -> FloatArray:
         """How far each entry moves in a unit step: all of them together by about one."""
         if self.alone:
             return np.ones(1)
-        weights: FloatArray = np.abs(self.of(flat))
+        weights: FloatArray = np.abs(self.of(flat, piece))
         np.maximum(weights, 1.0, out=weights)
-        weights *= self.paces
+        weights *= self.paces[piece]
         weights /= np.sqrt(self.count)
         return weights
+
+    def sums(
+        self, point: FloatArray, gradients: Sequence[FloatArray], sources: Sequence[Estimate] = ()
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradients along it, and bounds of sources: the errors of its entries may all add up."""
+        slopes, bounds = np.zeros(len(gradients)), np.zeros(len(sources))
+        for piece in pieces(0, self.count):
+            weights = self.weights(point, piece)
+            slopes += [np.dot(self.of(gradient, piece), weights) for gradient in gradients]
+            lengths = np.abs(weights, out=weights)
+            bounds += [np.dot(self.of(source.bounds, piece), lengths) for source in sources]
+            if not self.alone:
+                terms = (np.abs(self.of(source.values, piece)) for source in sources)
+                bounds += [_ROUNDED * np.dot(each, lengths) for each in terms]
+        return slopes, bounds
 
     def only(self, offsets: npt.NDArray[np.intp]) -> Group:
         """Some of its parameter's entries, of which it holds all."""
@@ -165,18 +184,13 @@ class Coordinates:
 
     def project(self, gradient: FloatArray, point: FloatArray) -> FloatArray:
         """Derivatives along the groups, from a gradient in the model's parameters."""
-        slopes = [np.dot(group.of(gradient), group.weights(point)) for group in self.groups]
-        return np.array(slopes, dtype=np.float64)
+        return np.array([group.sums(point, [gradient])[0][0] for group in self.groups])
 
     def estimate(self, source: E, point: FloatArray) -> E:
-        """A source along the groups; the errors of a group's entries may all add up."""
-        bounds = np.empty(len(self.groups))
-        for row, group in enumerate(self.groups):
-            weights = np.abs(group.weights(point))
-            own = np.dot(group.of(source.bounds), weights)
-            terms = 0.0 if group.alone else np.dot(np.abs(group.of(source.values)), weights)
-            bounds[row] = own + _ROUNDED * terms
-        return replace(source, values=self.project(source.values, point), bounds=bounds)
+        """A source along the groups."""
+        each = [group.sums(point, [source.values], [source]) for group in self.groups]
+        values, bounds = (np.concatenate(column) for column in zip(*each, strict=True))
+        return replace(source, values=values, bounds=bounds)
 
 
 class Along:
@@ -190,6 +204,7 @@ class Along:
         self.flat = self.start.copy()
         self._finest = _ULPS * float(np.finfo(self.flat.dtype).eps)
         self.leaves = coordinates.parameters.leaves
+        self._ways: dict[Group, FloatArray] = {}  # weights of the groups that moved last
 
     @property
     def counts(self) -> Counter[str]:
@@ -202,17 +217,24 @@ class Along:
 
     def __call__(self) -> Any:
         """The loss at `flat`; NaN where entries of a group could not follow so small a step."""
-        moved = np.flatnonzero(self.flat != self.start)
-        if any(self._is_lost(self._groups[row], self.flat[row]) for row in moved):
+        moved = {
+            self._groups[row]: self.flat[row] for row in np.flatnonzero(self.flat != self.start)
+        }
+        if any(self._is_lost(group, step) for group, step in moved.items()):
             return np.nan
         try:
-            for row in moved:
-                self._move(self._groups[row], self.flat[row])
+            self._ways = {group: self._way(group) for group in moved}
+            for group, step in moved.items():
+                self._move(group, step)
             return self._evaluate()
         finally:
-            for row in moved:
-                group = self._groups[row]
-                group.put(self._evaluate.flat, group.of(self._point))
+            for group in moved:
+                for piece in pieces(0, group.count):
+                    group.put(self._evaluate.flat, group.of(self._point, piece), piece)
+
+    def _way(self, group: Group) -> FloatArray:
+        known = self._ways.get(group)
+        return known if known is not None else group.weights(self._point)
 
     def _is_lost(self, group: Group, step: Any) -> bool:
         return not group.alone and bool(abs(step) * group.least < self._finest)
@@ -221,10 +243,11 @@ class Along:
         if group.alone:
             group.put(self._evaluate.flat, step)
             return
-        way = group.weights(self._point)
-        way *= step
-        way += group.of(self._point)
-        group.put(self._evaluate.flat, way)
+        way = self._ways[group]
+        for piece in pieces(0, group.count):
+            there = way[piece] * step
+            there += group.of(self._point, piece)
+            group.put(self._evaluate.flat, there, piece)
 
     def restore(self) -> None:
         """Back to the point."""

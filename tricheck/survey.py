@@ -9,32 +9,29 @@ narrowed down.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from tricheck.comparison import compare
 from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
 from tricheck.narrowing import MANY, Narrowing
-from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters
+from tricheck.parameters import LARGE, FloatArray, Leaf
 from tricheck.sources.finite_difference import FiniteDifference, Sweeper, merged
 from tricheck.sources.ladder import Derivative
-from tricheck.sources.monte_carlo import backprop_bound
-from tricheck.sources.noise import Noise
-from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
+from tricheck.sources_along import SourcesAlong, read
 from tricheck.vocabulary import Cause, Finding
 from tricheck.work import Work
 
 _LOSSES = 4  # along a direction, on average
 _CARE = 2  # times what something takes must be left: a closer look at what is found takes time too
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
-_PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 
 Offsets = npt.NDArray[np.intp]
 
@@ -57,9 +54,10 @@ def survey(sources: Sources, sweeper: Sweeper, rtol: float, seed: int) -> Measur
     """
     narrowing = Narrowing(np.random.default_rng([seed, 1]), sources.parameters.size > LARGE)
     groups, known = list(_first_groups(sources, rtol, seed)), dict[Group, Derivative]()
+    reading = cache(partial(read, sources))  # once for each group
     while True:
         known |= _slopes([group for group in groups if group not in known], sources, sweeper)
-        along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters))
+        along = SourcesAlong.of(sources, Coordinates.of(groups, sources.parameters), reading)
         moved = _moved(sweeper, along.coordinates)
         rows = enumerate(along.coordinates.groups)
         difference = moved.gradient({row: known[group] for row, group in rows if group in known})
@@ -208,11 +206,16 @@ def differences(sources: Sources, leaf: Leaf, rtol: float) -> FloatArray:
 
     Zero where they can be compared in one sum, infinite where not at all.
     """
-    mine = sources.backprop.part(leaf.place)
-    odd = ~mine.finite | sources.unrepeatable[leaf.place]
+    return np.concatenate([_differences(sources, place, rtol) for place in leaf.pieces])
+
+
+def _differences(sources: Sources, place: slice, rtol: float) -> FloatArray:
+    """The same of some entries in a row."""
+    mine = sources.backprop.part(place)
+    odd = ~mine.finite | sources.unrepeatable[place]
     apart: FloatArray = np.where(odd, np.inf, 0.0)
     for candidate in sources.candidates:
-        other = candidate.part(leaf.place)
+        other = candidate.part(place)
         pair = compare(mine, other, rtol)
         further = ~pair.agree & (pair.differences > np.abs(apart))
         np.subtract(mine.values, other.values, out=apart, where=further)
@@ -229,99 +232,3 @@ def _chosen(apart: FloatArray, rng: np.random.Generator) -> tuple[Offsets, Offse
     worst, others = ordered[: _ALONE // 2], ordered[_ALONE // 2 :]
     drawn = rng.choice(others, _ALONE // 2, replace=False)
     return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
-
-
-# --- the sources along groups -------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SourcesAlong(Sources):
-    """Sources along groups of a model's entries.
-
-    Attributes
-    ----------
-    whole : Sources
-        The same, entry by entry.
-    coordinates : Coordinates
-        The groups.
-    asked : list of ReferenceEstimate
-        What was asked for besides, entry by entry.
-    """
-
-    whole: Sources
-    coordinates: Coordinates
-    asked: list[ReferenceEstimate] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, whole: Sources, coordinates: Coordinates) -> SourcesAlong:
-        """The sources, summed over each group with the weights of its entries."""
-        values = whole.parameters.values
-        point = replace(
-            whole.point,
-            gradient=coordinates.project(whole.point.gradient, values),
-            second_gradient=coordinates.project(whole.point.second_gradient, values),
-            gradient_eps=np.array([g.of(whole.point.gradient_eps)[0] for g in coordinates.groups]),
-        )
-        return cls(
-            whole.calls,
-            point,
-            whole.noise,
-            coordinates.estimate(whole.backprop, values),
-            [coordinates.estimate(candidate, values) for candidate in whole.candidates],
-            np.array([g.of(whole.unrepeatable).any() for g in coordinates.groups]),
-            whole.chosen,
-            whole,
-            coordinates,
-        )
-
-    @property
-    def parameters(self) -> Parameters:
-        """The groups, as entries of the parameters."""
-        return self.coordinates.parameters
-
-    def others(self, _seed: int, /) -> list[ReferenceEstimate]:
-        """None: those that nobody asked for cost a call for every entry."""
-        return []
-
-    def exact(self, noise: Noise, seed: int) -> ReferenceEstimate | None:
-        """The derivatives to 50 digits, unless there are too many."""
-        values = self.whole.parameters.values
-        found = None if values.size > LARGE else self.whole.exact(noise, seed)
-        if found is None:
-            return None
-        self.asked.append(found)
-        return self.coordinates.estimate(found, values)
-
-    def rounding_inside(self, seed: int) -> FloatArray:
-        """What rounding adds to backprop's bounds, from runs that are read along the groups.
-
-        Where the entries of a group go as they differ, rounding that makes the difference adds up.
-        """
-        bounds = backprop_bound(
-            self.calls,
-            self.whole.point,
-            self.backprop.bounds,
-            seed,
-            read=partial(self.coordinates.project, point=self.whole.parameters.values),
-            leaves=self.parameters.leaves,
-        )
-        groups = self.coordinates.groups
-        if any(group.differing for group in groups):
-            point, own = self.whole.parameters.values, self.whole.rounding_inside(seed)
-            sums = [np.dot(group.of(own), np.abs(group.weights(point))) for group in groups]
-            bounds = np.where([group.differing for group in groups], sums, bounds)
-        return bounds
-
-    def hangs_on_rounding(self, evidence: Evidence) -> bool:
-        """As of single entries; of a large model not where rounding cannot be all of it."""
-        if self.whole.parameters.size <= LARGE:
-            return super().hangs_on_rounding(evidence)
-        facts = facts_of(evidence)
-        doubted = ~(facts.br | (facts.bf & ~facts.reference))
-        plain = facts.fr & ~facts.bf & (evidence.apart > _PLAIN * evidence.largest)
-        return bool(np.any(doubted & ~plain)) and not evidence.unrepeatable.any()
-
-    def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
-        """As of single entries; jumps of a large model's loss are not searched for."""
-        large = self.whole.parameters.size > LARGE
-        return evidence if large else super().excused(evidence, sweeper, seed)

@@ -81,7 +81,7 @@ class Surroundings:
         return cls(
             _merged([place for name, value in values for place in _sizes(name, value)]),
             _lettered([pair for _, value in values for pair in _letters(value)]),
-            frozenset(size for _, value in values for size in _batches(_shape(value))),
+            frozenset(size for _, value in values for size in _batches(_shape(value)) if size),
             {name: number for number, name in floats.items()},
             {name: array for name, array in arrays if array.dtype.kind in "iu" and array.size},
             {
