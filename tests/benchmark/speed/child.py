@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import resource
 import warnings
@@ -89,5 +88,3 @@ def _serve(there: Connection, work: Callable[..., Iterator[Any]], args: tuple[An
     except Exception as error:  # whatever it is, it is told and not lost
         said = shorten(f"{type(error).__name__}: {error}", 100, placeholder=" ...")
         there.send(("error", said))
-    finally:
-        atexit._run_exitfuncs()  # multiprocessing does not, and joblib would leave its workers

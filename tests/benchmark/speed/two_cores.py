@@ -80,6 +80,8 @@ def fit(terms: int, samples: int) -> tricheck.Model:
 
 def measured(terms: int, samples: int, repeats: int) -> Iterator[Row]:
     """One row."""
+    from joblib.externals.loky import get_reusable_executor
+
     tricheck.check(fit(1, 10), entries="all")  # loads what is loaded on use
     model = fit(terms, samples)
     reports: dict[int, tricheck.Report] = {}
@@ -89,6 +91,7 @@ def measured(terms: int, samples: int, repeats: int) -> Iterator[Row]:
 
     cold = seconds(lambda: check(2))
     one, two = fastest(lambda: check(1), lambda: check(2), repeats=repeats)
+    get_reusable_executor().shutdown()  # a process that multiprocessing started waits for it
     single, double = (reports[jobs].gradients["finite-difference"] for jobs in (1, 2))
     yield Row(
         3 * terms,
