@@ -822,3 +822,13 @@ def test_one_number_is_given_no_far_fetched_factor(seed: int) -> None:
     report = tricheck.check(lambda x: np.sin(x), lambda x, f=factor: f * np.cos(x), x)
     finding = the_finding(report, "params")
     assert finding.cause == "unknown", finding.message
+
+
+def test_an_array_without_entries_is_nothing_to_divide_by() -> None:
+    X, reg, none = np.random.default_rng(0).standard_normal((6, 3)), 0.1, np.ones(0)
+
+    def loss(w: Any) -> Any:
+        return np.mean((X @ w) ** 2) + reg * np.sum(w**2) + np.sum(none)
+
+    report = tricheck.check(loss, lambda w: 2 * X.T @ (X @ w) / 6, np.array([0.5, -1.0, 2.0]))
+    assert report.findings[0].cause == "regularizer"
