@@ -62,6 +62,11 @@ class Group:
         every = self.leaf.stop - self.leaf.start
         return np.arange(every) if isinstance(self.offsets, slice) else self.offsets
 
+    @property
+    def first(self) -> int:
+        """Offset of its first entry in the parameter."""
+        return 0 if isinstance(self.offsets, slice) else int(self.offsets[0])
+
     def of(self, flat: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Its entries in a flat vector."""
         block: npt.NDArray[Any] = flat[self.leaf.place]
@@ -127,7 +132,7 @@ class _Coordinates(Leaf):
     def index(self, offset: int) -> Index:
         """The index tuple of a single entry; that of a group's first."""
         group = self.groups[offset]
-        return group.leaf.index(int(group.members[0]))
+        return group.leaf.index(group.first)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,9 @@ class Along:
     def __init__(self, evaluate: Evaluator, coordinates: Coordinates) -> None:
         self._evaluate = evaluate
         self._groups = coordinates.groups
+        self._alone = np.array([group.alone for group in self._groups], dtype=bool)
+        # Of a single entry its place in the whole, of a group that of its first.
+        self._places = np.array([g.leaf.start + g.first for g in self._groups], dtype=np.intp)
         self._start = coordinates.parameters.values.astype(evaluate.flat.dtype)
         self._point = evaluate.start
         self.flat = self._start.copy()
@@ -192,27 +200,29 @@ class Along:
 
     def __call__(self) -> Any:
         """The loss at `flat`; NaN where entries of a group could not follow so small a step."""
-        moved = np.flatnonzero(self.flat != self._start)
-        if any(self._is_lost(self._groups[row], self.flat[row]) for row in moved):
+        rows = np.flatnonzero(self.flat != self._start)
+        singles, groups = rows[self._alone[rows]], rows[~self._alone[rows]]
+        if any(self._is_lost(row) for row in groups):
             return np.nan
+        whole, places = self._evaluate.flat, self._places[singles]
         try:
-            for row in moved:
-                self._move(self._groups[row], self.flat[row])
+            for row in groups:
+                self._move(row)
+            whole[places] = self.flat[singles]
             return self._evaluate()
         finally:
-            for row in moved:
+            whole[places] = self._point[places]
+            for row in groups:
                 group = self._groups[row]
-                group.put(self._evaluate.flat, group.of(self._point))
+                group.put(whole, group.of(self._point))
 
-    def _is_lost(self, group: Group, step: Any) -> bool:
-        return not group.alone and bool(abs(step) * group.least < self._finest)
+    def _is_lost(self, row: int) -> bool:
+        return bool(abs(self.flat[row]) * self._groups[row].least < self._finest)
 
-    def _move(self, group: Group, step: Any) -> None:
-        if group.alone:
-            group.put(self._evaluate.flat, step)
-            return
+    def _move(self, row: int) -> None:
+        group = self._groups[row]
         way = group.weights(self._point)
-        way *= step
+        way *= self.flat[row]
         way += group.of(self._point)
         group.put(self._evaluate.flat, way)
 

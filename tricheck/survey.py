@@ -94,7 +94,7 @@ def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence
     """
     sources, coordinates = along.whole, along.coordinates
     single = {
-        group.leaf.start + int(group.members[0]): judged.difference.entry(row)
+        group.leaf.start + group.first: judged.difference.entry(row)
         for row, group in enumerate(coordinates.groups)
         if group.alone
     }
