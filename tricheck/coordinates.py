@@ -64,6 +64,11 @@ class Group:
         every = self.leaf.stop - self.leaf.start
         return np.arange(every) if isinstance(self.offsets, slice) else self.offsets
 
+    @property
+    def first(self) -> int:
+        """Offset of its first entry in the parameter."""
+        return 0 if isinstance(self.offsets, slice) else int(self.offsets[0])
+
     def of(self, flat: npt.NDArray[Any], piece: slice = _ALL) -> npt.NDArray[Any]:
         """Its entries in a flat vector, or some of them in a row."""
         block: npt.NDArray[Any] = flat[self.leaf.place]
@@ -147,7 +152,7 @@ class _Coordinates(Leaf):
     def index(self, offset: int) -> Index:
         """The index tuple of a single entry; that of a group's first."""
         group = self.groups[offset]
-        return group.leaf.index(int(group.members[0]))
+        return group.leaf.index(group.first)
 
 
 @dataclass(frozen=True)
@@ -199,12 +204,15 @@ class Along:
     def __init__(self, evaluate: Movable, coordinates: Coordinates) -> None:
         self._evaluate = evaluate
         self._groups = coordinates.groups
+        self._alone = np.array([group.alone for group in self._groups], dtype=bool)
+        # Of a single entry its place in the whole, of a group that of its first.
+        self._places = np.array([g.leaf.start + g.first for g in self._groups], dtype=np.intp)
         self.start = coordinates.parameters.values.astype(evaluate.flat.dtype)
         self._point = evaluate.start
         self.flat = self.start.copy()
         self._finest = _ULPS * float(np.finfo(self.flat.dtype).eps)
         self.leaves = coordinates.parameters.leaves
-        self._ways: dict[Group, FloatArray] = {}  # weights of the groups that moved last
+        self._ways: dict[int, FloatArray] = {}  # weights of the groups that moved last
 
     @property
     def counts(self) -> Counter[str]:
@@ -217,35 +225,35 @@ class Along:
 
     def __call__(self) -> Any:
         """The loss at `flat`; NaN where entries of a group could not follow so small a step."""
-        moved = {
-            self._groups[row]: self.flat[row] for row in np.flatnonzero(self.flat != self.start)
-        }
-        if any(self._is_lost(group, step) for group, step in moved.items()):
+        rows = np.flatnonzero(self.flat != self.start)
+        singles, groups = rows[self._alone[rows]], rows[~self._alone[rows]]
+        if any(self._is_lost(row) for row in groups):
             return np.nan
+        whole, places = self._evaluate.flat, self._places[singles]
         try:
-            self._ways = {group: self._way(group) for group in moved}
-            for group, step in moved.items():
-                self._move(group, step)
+            self._ways = {row: self._way(row) for row in groups}
+            for row in groups:
+                self._move(row)
+            whole[places] = self.flat[singles]
             return self._evaluate()
         finally:
-            for group in moved:
+            whole[places] = self._point[places]
+            for row in groups:
+                group = self._groups[row]
                 for piece in pieces(0, group.count):
-                    group.put(self._evaluate.flat, group.of(self._point, piece), piece)
+                    group.put(whole, group.of(self._point, piece), piece)
 
-    def _way(self, group: Group) -> FloatArray:
-        known = self._ways.get(group)
-        return known if known is not None else group.weights(self._point)
+    def _is_lost(self, row: int) -> bool:
+        return bool(abs(self.flat[row]) * self._groups[row].least < self._finest)
 
-    def _is_lost(self, group: Group, step: Any) -> bool:
-        return not group.alone and bool(abs(step) * group.least < self._finest)
+    def _way(self, row: int) -> FloatArray:
+        known = self._ways.get(row)
+        return known if known is not None else self._groups[row].weights(self._point)
 
-    def _move(self, group: Group, step: Any) -> None:
-        if group.alone:
-            group.put(self._evaluate.flat, step)
-            return
-        way = self._ways[group]
+    def _move(self, row: int) -> None:
+        group, way = self._groups[row], self._ways[row]
         for piece in pieces(0, group.count):
-            there = way[piece] * step
+            there = way[piece] * self.flat[row]
             there += group.of(self._point, piece)
             group.put(self._evaluate.flat, there, piece)
 

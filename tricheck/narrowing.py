@@ -131,7 +131,7 @@ def _picked(coordinates: Coordinates, where: BoolArray) -> set[Group]:
 
 
 def _note(leaf: Leaf, accused: list[Group], source: Source) -> Finding:
-    alone = {int(group.members[0]) for group in accused if group.alone}
+    alone = {group.first for group in accused if group.alone}
     entries = set().union(*(group.members.tolist() for group in accused))
     return Finding(
         Cause.ENTRIES,

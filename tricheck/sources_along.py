@@ -140,13 +140,18 @@ class SourcesAlong(Sources):
         return bounds
 
     def hangs_on_rounding(self, evidence: Evidence) -> bool:
-        """As of single entries; of a large model not where rounding cannot be all of it."""
+        """As of single entries; of a large model not where rounding cannot be all of it.
+
+        That is known of a parameter by the group that differs most.
+        """
         if self.whole.parameters.size <= LARGE:
             return super().hangs_on_rounding(evidence)
         facts = facts_of(evidence)
         doubted = ~(facts.br | (facts.bf & ~facts.reference))
         plain = facts.fr & ~facts.bf & (evidence.apart > _PLAIN * evidence.largest)
-        return bool(np.any(doubted & ~plain)) and not evidence.unrepeatable.any()
+        for leaf in self.parameters.leaves:
+            doubted[leaf.place] &= not plain[leaf.place].any()
+        return bool(np.any(doubted)) and not evidence.unrepeatable.any()
 
     def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
         """As of single entries; jumps of a large model's loss are not searched for."""

@@ -169,7 +169,7 @@ def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence
     sources, coordinates = along.whole, along.coordinates
     left_out = judged.difference.left_out
     single = {
-        group.leaf.start + int(group.members[0]): judged.difference.entry(row)
+        group.leaf.start + group.first: judged.difference.entry(row)
         for row, group in enumerate(coordinates.groups)
         if group.alone and not left_out[row]
     }
