@@ -98,8 +98,8 @@ def cells(row: Row) -> list[str]:
 
 SECTION = Section(
     "Full check",
-    '`tricheck.check(model, entries="all")` beside a bare loop with as many calls of the loss; '
-    "aims: 1.10 of its time, 2.5 calls for each entry.",
+    '`tricheck.check(model, entries="all")` beside a bare loop with as many calls of the loss, '
+    "in processor time; aims: 1.10 of that loop's, 2.5 calls for each entry.",
     ["entries", "one loss", "calls per entry", "time", "in the loss + between calls + the rest"],
     rows,
     cells,
