@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tricheck.errors import ModelError
 from tricheck.model import Model
-from tricheck.parameters import LARGE, FloatArray, Leaf, Parameters, ShapeError
+from tricheck.parameters import LARGE, Blocks, FloatArray, Leaf, Parameters
 from tricheck.watch import Watch
 
 
@@ -95,22 +95,25 @@ class Calls:
             return _pair(self.model.loss(structure, *args, **kwargs))[1]
         return self.model.backward(structure, *args, **kwargs)
 
-    def gradient(
-        self, flat: FloatArray, *, spare: bool = False
-    ) -> tuple[FloatArray, list[ShapeError]]:
+    def gradient_blocks(self, flat: FloatArray, *, spare: bool = False) -> Blocks:
         """The hand-written gradient at a point, run in the dtypes that the user passed.
 
-        A point that is spare, which nobody needs but to be called there, need not be copied.
+        The next call may write to what it returns. A point that is spare, which nobody needs but to
+        be called there, need not be copied.
         """
         spare = spare and not self.careful
         if self.in_pairs:
             self.raw_loss(self.parameters.build(flat, native=True, spare=spare))
         structure = self.parameters.build(flat, native=True, spare=spare)
-        return self.parameters.read_gradient(self.raw_gradient(structure))
+        return self.parameters.read_blocks(self.raw_gradient(structure))[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process gets the functions and their arguments, and counts for itself.
         return _restored, (self.model, self.parameters, self.careful, self.in_pairs)
+
+    def gradient(self, flat: FloatArray) -> FloatArray:
+        """The same as a flat vector of its own."""
+        return self.parameters.joined(self.gradient_blocks(flat))
 
     def leave_state_at_point(self) -> None:
         """One last plain call: a model that keeps state is left at its point, free of traces."""

@@ -109,8 +109,8 @@ def _called_again(
     """
     paired = calls.model.gradient is True
     large = calls.parameters.size > LARGE
-    after = _after_loss_beside(calls) if large and not paired else None
-    if after is not None and same_arrays(first, after):
+    after = _after_loss_beside(calls, first) if large and not paired else None
+    if after is first:
         return first, False
     second, *_ = _gradient_at_point(calls, findings)
     if same_arrays(first, second):
@@ -120,7 +120,7 @@ def _called_again(
         return (second, not _near(first, after)) if near else (after, False)
     if paired or large or second is not first:
         return second, False
-    after = _after_loss_beside(calls)
+    after = _after_loss_beside(calls, first)
     return first, after is not None and not _near(first, after)
 
 
@@ -129,21 +129,31 @@ def _near(first: FloatArray, second: FloatArray) -> bool:
     return largest_of(second - first) <= _KEPT * largest_of(first)
 
 
-def _after_loss_beside(calls: Calls) -> FloatArray | None:
-    """Backprop at the point after the loss was run beside it; None where either fails."""
-    values = calls.parameters.values
-    beside = np.abs(values)
-    np.maximum(beside, 1.0, out=beside)
-    beside *= _BESIDE
-    beside += values
+def _after_loss_beside(calls: Calls, first: FloatArray) -> FloatArray | None:
+    """Backprop at the point after the loss was run beside it; None where either fails.
+
+    The first answer itself where they are equal.
+    """
+    parameters = calls.parameters
     try:
         with np.errstate(all="ignore"):
-            calls.loss(beside, native=True, spare=True)
-            after, _ = calls.gradient(values)
-            calls.loss(values, native=True)
+            calls.loss(_beside(parameters), native=True, spare=True)
+            blocks = calls.gradient_blocks(parameters.values)
+            same = all(map(same_arrays, parameters.parts(first), blocks))
+            after = first if same else parameters.joined(blocks)
+            calls.loss(parameters.values, native=True)
             return after
     except Exception:  # beside the point, and with what is kept there, anything may fail
         return None
+
+
+def _beside(parameters: Parameters) -> FloatArray:
+    """A point at some distance, in every parameter."""
+    beside: FloatArray = np.abs(parameters.values)
+    np.maximum(beside, 1.0, out=beside)
+    beside *= _BESIDE
+    beside += parameters.values
+    return beside
 
 
 def _in_pairs() -> Finding:

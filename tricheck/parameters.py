@@ -7,7 +7,7 @@ containers over it, so that one assignment to the vector changes one entry of on
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tricheck.errors import ModelError
 
 FloatArray = npt.NDArray[np.floating[Any]]
+Blocks = Sequence[FloatArray]  # of a gradient: a flat array for each parameter
 Index = tuple[int, ...]
 LARGE = 100_000  # entries; of more, a pass over all is not free
 
@@ -171,17 +172,40 @@ class Parameters:
         ModelError
             When a parameter is missing or unknown, or a block is not made of floats.
         """
-        blocks = _match(self.template, self.split(gradient)[0], "", origin)
-        values = np.empty(self.size, dtype=self.values.dtype)
-        shape_errors = []
-        for leaf, value in zip(self.leaves, blocks, strict=True):
+        blocks, shape_errors = self.read_blocks(gradient, origin)
+        return self.joined(blocks), shape_errors
+
+    def read_blocks(
+        self, gradient: Any, origin: str = "gradient"
+    ) -> tuple[Blocks, list[ShapeError]]:
+        """The same as blocks, which may lie in the user's own memory."""
+        came = _match(self.template, self.split(gradient)[0], "", origin)
+        blocks, shape_errors = [], []
+        for leaf, value in zip(self.leaves, came, strict=True):
             block = _as_gradient(leaf.name, value, origin)
-            if block.shape == leaf.shape or (block.ndim == 0 and leaf.stop - leaf.start == 1):
-                values[leaf.place] = block.reshape(-1)
+            size = leaf.stop - leaf.start
+            if block.shape == leaf.shape or (block.ndim == 0 and size == 1):
+                blocks.append(block.reshape(-1))
             else:
-                values[leaf.place] = np.nan
+                blocks.append(np.broadcast_to(np.nan, size))
                 shape_errors.append(ShapeError(leaf.name, leaf.shape, block.shape, block.copy()))
-        return values, shape_errors
+        return blocks, shape_errors
+
+    def joined(self, blocks: Blocks) -> FloatArray:
+        """The flat vector of some blocks; a copy."""
+        values = np.empty(self.size, dtype=self.values.dtype)
+        for leaf, block in zip(self.leaves, blocks, strict=True):
+            values[leaf.place] = block
+        return values
+
+    @property
+    def nowhere(self) -> list[FloatArray]:
+        """Blocks of NaN."""
+        return self.parts(np.broadcast_to(np.nan, self.size))
+
+    def parts(self, flat: FloatArray) -> list[FloatArray]:
+        """The blocks of a flat vector, as views of it."""
+        return [flat[leaf.place] for leaf in self.leaves]
 
     def blocks(self, gradient: Any, origin: str) -> list[npt.NDArray[Any]]:
         """The gradient's arrays in the order of the leaves, as the user made them."""

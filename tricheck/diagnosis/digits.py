@@ -89,7 +89,7 @@ def _moved_by_rounding(evidence: Evidence, calls: Calls) -> FloatArray:
     signs = rng.choice([-1.0, 1.0], parameters.size)
     step = _ULPS * point.gradient_eps * lengths(parameters) * signs
     try:
-        beside = calls.gradient(parameters.values + step)[0]
+        beside = calls.gradient(parameters.values + step)
     except Exception:  # beside the point the user's code may leave its domain
         return np.full(parameters.size, np.inf)
     if (wider := in_wider_arithmetic(calls, point)) is None:

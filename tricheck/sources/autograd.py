@@ -10,8 +10,8 @@ import numpy as np
 
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import ModelError
-from tricheck.parameters import FloatArray
-from tricheck.sources.monte_carlo import gradient_bound
+from tricheck.parameters import Blocks, FloatArray
+from tricheck.sources.monte_carlo import affordable_runs, gradient_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.rewrite import of_loss
@@ -77,7 +77,7 @@ def _measure(
     loss: Callable[..., Any], calls: Calls, noise: Noise, seed: int, *, traced: bool
 ) -> ReferenceEstimate:
     # autograd is imported with the first trace, to keep `import tricheck` light
-    from tricheck.tracing.reverse import rerun, value_and_gradient
+    from tricheck.tracing.reverse import rerun, value_and_blocks
 
     parameters = calls.parameters
     pair = traced and calls.model.gradient is True
@@ -85,9 +85,9 @@ def _measure(
     def loss_of(answer: Any) -> Any:
         return answer[0] if pair else answer
 
-    def run(flat: FloatArray, jitter: Jitter | None = None) -> tuple[np.floating[Any], FloatArray]:
+    def run(flat: FloatArray, jitter: Jitter | None = None) -> tuple[np.floating[Any], Blocks]:
         calls.counts["reference"] += 1
-        return value_and_gradient(
+        return value_and_blocks(
             loss, parameters, flat, calls.arguments(), read=loss_of, jitter=jitter, spare=True
         )
 
@@ -104,6 +104,7 @@ def _measure(
         parameters.leaves,
         estimate.values,
         seed,
+        runs=affordable_runs(parameters),
     )
     scattered += estimate.bounds
     return replace(estimate, bounds=scattered)

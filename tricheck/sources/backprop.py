@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tricheck.calls import Calls
 from tricheck.contract import Point
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import Blocks, FloatArray, Parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.rounding import rounding_bound
 from tricheck.vocabulary import Source
@@ -18,11 +18,11 @@ _REPEAT_EPS = 64.0
 def measure(calls: Calls, point: Point, seed: int) -> Estimate:
     """Backprop's values at the point, bounded by how rounding moves them."""
 
-    def gradient(flat: FloatArray) -> FloatArray:
+    def gradient(flat: FloatArray) -> Blocks:
         try:
-            return calls.gradient(flat, spare=True)[0]
+            return calls.gradient_blocks(flat, spare=True)
         except Exception:  # one ulp beside the point the user's code may leave its domain
-            return np.full(calls.parameters.size, np.nan)
+            return calls.parameters.nowhere
 
     if unrepeatable(calls, point).any():
         # Calls differ by more than rounding, so moving the point shows nothing.

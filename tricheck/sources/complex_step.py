@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tricheck.calls import Calls
 from tricheck.errors import TraceError
 from tricheck.location import defined_at, user_line
-from tricheck.parameters import FloatArray, Parameters
+from tricheck.parameters import Blocks, FloatArray, Parameters
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate, bounded
 from tricheck.sources.rewrite import own_loss
@@ -59,13 +59,13 @@ def measure(calls: Calls, noise: Noise, seed: int) -> ReferenceEstimate:
     positions = _sample(parameters, values, seed)
     part = _part(parameters, positions)
 
-    def beside(some: FloatArray) -> FloatArray:
+    def beside(some: FloatArray) -> Blocks:
         flat = point.copy()
         flat[positions] = some
         try:
-            return _gradient(calls, flat, positions, _OTHER_STEP)
+            return part.parts(_gradient(calls, flat, positions, _OTHER_STEP))
         except TraceError:  # beside the point the user's code may leave its domain
-            return np.full(positions.size, np.nan)
+            return part.nowhere
 
     estimate = bounded(
         beside, values[positions], part, seed, "complex step through the loss", traced=True

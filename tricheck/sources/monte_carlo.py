@@ -16,35 +16,39 @@ import numpy as np
 from tricheck.calls import Calls, read_loss
 from tricheck.contract import Point
 from tricheck.errors import ModelError, TraceError
-from tricheck.parameters import LARGE, FloatArray, Leaf
+from tricheck.parameters import LARGE, Blocks, FloatArray, Leaf, Parameters
 from tricheck.sources.noise import Noise
-from tricheck.sources.rounding import typical
+from tricheck.sources.rounding import apart, typical
 from tricheck.tracing.tape import Jitter
 
-_RUNS = 5
+RUNS = 5
 _ULPS = 8.0  # many enough that 1 - 1e-16, say, is not rounded back to 1
 _WIDER = 2.0
 _LEFT = 8.0
 _UNIFORM = 12.0**-0.5  # of a unit in the last place: the error of rounding to nearest
 _ABOVE = 4.0
 
-Run = Callable[[Jitter], Any]
+Run = Callable[[Jitter], Blocks]
 Read = Callable[[FloatArray], FloatArray]
 
 
-def gradient_bound(run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: int) -> FloatArray:
+def gradient_bound(
+    run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: int, *, runs: int = RUNS
+) -> FloatArray:
     """Bound on what rounding in intermediate results does to each entry of a gradient.
 
     Parameters
     ----------
     run : callable
-        The flat gradient at the point, given how its intermediate results are off.
+        The gradient at the point, given how its intermediate results are off.
     leaves : sequence of Leaf
-        Where the parameters lie in it.
+        The parameters.
     values : ndarray, shape (size,)
         The gradient at the point.
     seed : int
         Seed of the errors.
+    runs : int
+        How often it is run.
 
     Returns
     -------
@@ -52,12 +56,9 @@ def gradient_bound(run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: i
         0 where no run gives a number.
     """
     moved = np.zeros(values.shape)
-    for answer in _runs(run, _ULPS, seed, _RUNS if values.size <= LARGE else 1):
-        for leaf in leaves:
-            for piece in leaf.pieces:
-                away = np.abs(answer[piece] - values[piece])
-                farthest = moved[piece]
-                np.maximum(farthest, away, out=farthest, where=np.isfinite(away))
+    for blocks in _runs(run, _ULPS, seed, runs):
+        for piece, away in apart(blocks, values, leaves):
+            np.maximum(moved[piece], away, out=moved[piece], where=np.isfinite(away))
     moved /= _ULPS
     for leaf in leaves:
         # The runs can miss an entry's rounding; its neighbours went through the same sums.
@@ -110,10 +111,12 @@ def backprop_bound(
 
 
 def in_wider_arithmetic(calls: Calls, point: Point) -> FloatArray | None:
-    """Backprop in wider arithmetic; None where the user's code does not run in it."""
-    parameters = calls.parameters
+    """Backprop in wider arithmetic; None where that is dear or the user's code does not run."""
+    parameters, dtype = calls.parameters, _wider(point)
+    if parameters.size > LARGE and dtype is np.longdouble:
+        return None  # which is slow, and takes twice the memory
     try:
-        structure = parameters.build(parameters.values.astype(_wider(point)))
+        structure = parameters.build(parameters.values.astype(dtype))
         return parameters.read_gradient(calls.raw_gradient(structure))[0]
     except Exception:  # whatever the user's code raises in a dtype it does not know
         return None
@@ -144,8 +147,12 @@ def _lost(
         answer = _rerun(calls, function, flat, lambda out: out[1] if pair else out, jitter, native)
         return look(parameters.read_gradient(answer)[0])
 
+    def parts_of_run(jitter: Jitter) -> Blocks:
+        answer = run(jitter)
+        return [answer[leaf.place] for leaf in leaves]
+
     try:
-        lost = gradient_bound(run, leaves, values, seed)
+        lost = gradient_bound(parts_of_run, leaves, values, seed, runs=affordable_runs(parameters))
         traced = run(None)  # the last, for the sake of models that keep what they compute
     except (TraceError, ModelError):
         return None
@@ -179,7 +186,7 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
         return float(read_loss(_rerun(calls, calls.model.loss, flat, read, jitter, native=False)))
 
     try:
-        values = np.array(list(_runs(run, 1.0, seed, _RUNS)))
+        values = np.array(list(_runs(run, 1.0, seed, RUNS)))
         value = run(None)
     except (TraceError, ModelError):
         return noise
@@ -189,7 +196,12 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
     return replace(noise, level=level, inside=True) if level > _ABOVE * noise.level else noise
 
 
-def _runs(run: Run, ulps: float, seed: int, count: int) -> Iterator[Any]:
+def affordable_runs(parameters: Parameters) -> int:
+    """How often a gradient is run for its rounding; of a large model each run is dear."""
+    return RUNS if parameters.size <= LARGE else 1
+
+
+def _runs(run: Callable[[Jitter], Any], ulps: float, seed: int, count: int) -> Iterator[Any]:
     """What runs give whose intermediate results are off by so many units in the last place."""
     rng = np.random.default_rng(seed)
 

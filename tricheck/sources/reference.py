@@ -15,11 +15,11 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import LARGE, FloatArray, Parameters, largest_of
+from tricheck.parameters import LARGE, Blocks, FloatArray, Parameters, largest_of
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
-from tricheck.sources.rounding import rounding_bound
+from tricheck.sources.rounding import Gradient, rounding_bound
 from tricheck.sources.same_loss import Mismatch
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
@@ -174,7 +174,7 @@ def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> Refer
     """A function of the parameters that returns their gradient."""
     parameters = calls.parameters
 
-    def gradient(flat: FloatArray) -> FloatArray:
+    def gradient(flat: FloatArray) -> Blocks:
         calls.counts["reference"] += 1
         args, kwargs = calls.arguments()
         try:
@@ -185,28 +185,28 @@ def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> Refer
                 f"reference(params, *args) raised {type(error).__name__}: {error}"
                 + (f" (at {line})" if line else "")
             ) from error
-        values, shape_errors = parameters.read_gradient(answer, "reference")
+        blocks, shape_errors = parameters.read_blocks(answer, "reference")
         if shape_errors:
             wrong = shape_errors[0]
             raise ModelError(
                 f"reference returned shape {wrong.came} for parameter {wrong.parameter!r}, "
                 f"expected {wrong.expected}"
             )
-        return values
+        return blocks
 
-    def beside(flat: FloatArray) -> FloatArray:
+    def beside(flat: FloatArray) -> Blocks:
         try:
             return gradient(flat)
         except Exception:  # beside the point the user's code may leave its domain
-            return np.full(parameters.size, np.nan)
+            return parameters.nowhere
 
-    values = gradient(parameters.values)
+    values = parameters.joined(gradient(parameters.values))
     name = getattr(function, "__name__", type(function).__name__)
     return bounded(beside, values, parameters, seed, f"function {name}")
 
 
 def bounded(
-    gradient: Callable[[FloatArray], FloatArray],
+    gradient: Gradient,
     values: FloatArray,
     parameters: Parameters,
     seed: int,
@@ -217,10 +217,11 @@ def bounded(
 ) -> ReferenceEstimate:
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
     eps = np.broadcast_to(float(np.finfo(np.float64).eps), parameters.size)
-    again = gradient(parameters.values.copy()) if parameters.size <= LARGE else None
+    large = parameters.size > LARGE
+    again = None if large else parameters.joined(gradient(parameters.values.copy()))
     bounds = rounding_bound(gradient, parameters, values, eps, seed + 1)
-    if again is None and not _is_rounding(bounds, values, parameters):
-        again = gradient(parameters.values.copy())
+    if large and not _is_rounding(bounds, values, parameters):
+        again = parameters.joined(gradient(parameters.values.copy()))
     return ReferenceEstimate(
         Source.REFERENCE,
         values,

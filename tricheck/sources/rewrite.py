@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray
+from tricheck.parameters import Blocks, FloatArray
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate, bounded
 from tricheck.sources.same_loss import mismatch
@@ -80,10 +78,11 @@ def through(
         When the loss does not run on the framework's arrays; names the user's line.
     """
 
-    def run(flat: FloatArray) -> tuple[float, FloatArray]:
+    def run(flat: FloatArray) -> tuple[float, Blocks]:
         calls.counts["reference"] += 1
         try:
-            return framework.value_and_gradient(loss, calls, flat)
+            value, gradient = framework.value_and_gradient(loss, calls, flat)
+            return value, calls.parameters.parts(gradient)
         except TraceError:
             raise
         except Exception as error:
@@ -98,7 +97,7 @@ def through(
 
 
 def of_loss(
-    run: Callable[[FloatArray], tuple[Any, FloatArray]],
+    run: Callable[[FloatArray], tuple[Any, Blocks]],
     calls: Calls,
     noise: Noise,
     seed: int,
@@ -113,13 +112,15 @@ def of_loss(
     """
     parameters = calls.parameters
 
-    def beside(flat: FloatArray) -> FloatArray:
+    def beside(flat: FloatArray) -> Blocks:
         try:
             return run(flat)[1]
         except TraceError:  # beside the point the user's code may leave its domain
-            return np.full(parameters.size, np.nan)
+            return parameters.nowhere
 
-    at_point, gradient = run(parameters.values.copy())
+    at_point, blocks = run(parameters.values.copy())
+    gradient = parameters.joined(blocks)
+    del blocks  # of a large model they take much memory
     return bounded(
         beside,
         gradient,

@@ -8,14 +8,16 @@ shows what its arithmetic loses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tricheck.parameters import (
     LARGE,
+    Blocks,
     FloatArray,
+    Leaf,
     Parameters,
     largest_of,
     per_parameter_max,
@@ -30,7 +32,7 @@ _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
 _ENOUGH = 100_000  # entries that tell the median of more
 _INTEGER = 1e-3  # how far multiples of a grid may be from whole numbers
-Gradient = Callable[[FloatArray], FloatArray]
+Gradient = Callable[[FloatArray], Blocks]
 
 
 def rounding_bound(
@@ -41,7 +43,7 @@ def rounding_bound(
     Parameters
     ----------
     gradient : callable
-        The flat gradient at a flat point.
+        The gradient at a flat point, which may be changed by it, and lasts until the next call.
     parameters : Parameters
         The point.
     values : ndarray, shape (size,)
@@ -89,23 +91,27 @@ def _moved(
     for leaf in parameters.leaves:
         point[leaf.place] *= eps[leaf.start] * random_signs(rng, leaf.stop - leaf.start)
     point += parameters.values
-    moved = gradient(point)
-    _reflect(point, parameters)
-    back = gradient(point)
-    for leaf in parameters.leaves:
-        for piece in leaf.pieces:
-            ahead, behind = (np.abs(answer[piece] - values[piece]) for answer in (moved, back))
-            # Beside a kink one of the two takes the other branch, which is no rounding.
-            nearest = np.fmin(ahead, behind)
-            nearest[~np.isfinite(nearest)] = 0.0  # a NaN entry has an infinite bound of its own
-            moved[piece] = nearest
+    moved = np.empty_like(values)
+    for piece, away in apart(gradient(point), values, parameters.leaves):
+        moved[piece] = away
+    np.subtract(parameters.values, point, out=point)
+    point += parameters.values  # as far the other way
+    for piece, away in apart(gradient(point), values, parameters.leaves):
+        # Beside a kink one of the two takes the other branch, which is no rounding.
+        nearest = np.fmin(moved[piece], away)
+        nearest[~np.isfinite(nearest)] = 0.0  # a NaN entry has an infinite bound of its own
+        moved[piece] = nearest
     return moved
 
 
-def _reflect(point: FloatArray, parameters: Parameters) -> None:
-    """As far from the parameters as it is, the other way."""
-    np.subtract(parameters.values, point, out=point)
-    point += parameters.values
+def apart(
+    blocks: Blocks, values: FloatArray, leaves: Sequence[Leaf]
+) -> Iterator[tuple[slice, FloatArray]]:
+    """How far a gradient is from another one, piece by piece: where, and how far."""
+    for leaf, block in zip(leaves, blocks, strict=True):
+        for piece in leaf.pieces:
+            own = block[piece.start - leaf.start : piece.stop - leaf.start]
+            yield piece, np.abs(own - values[piece])
 
 
 def _along_a_line(
@@ -183,7 +189,8 @@ def _along(
 ) -> tuple[FloatArray, FloatArray]:
     """Gradients along a line through the point, and where."""
     places = random_places(rng)
-    return np.array([gradient(parameters.values + place * line) for place in places]), places
+    answers = (gradient(parameters.values + place * line) for place in places)
+    return np.array([parameters.joined(blocks) for blocks in answers]), places
 
 
 def _level(values: FloatArray, places: FloatArray, parameters: Parameters) -> FloatArray:

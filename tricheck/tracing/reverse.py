@@ -12,7 +12,7 @@ import numpy as np
 from tricheck.calls import read_loss
 from tricheck.errors import TraceError
 from tricheck.location import user_line
-from tricheck.parameters import FloatArray, Leaf, Parameters
+from tricheck.parameters import Blocks, FloatArray, Leaf, Parameters
 from tricheck.tracing import algebra, fourier, movement, reductions, rules, ufuncs  # noqa: F401  # rule files
 from tricheck.tracing.stand_ins import left_behind, stand_in
 from tricheck.tracing.substitution import substituted
@@ -25,10 +25,7 @@ def value_and_gradient(
     parameters: Parameters,
     flat: FloatArray,
     arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
-    *,
-    read: Callable[[Any], Any] = lambda answer: answer,
-    jitter: Jitter | None = None,
-    spare: bool = False,
+    **options: Any,
 ) -> tuple[np.floating[Any], FloatArray]:
     """Run the loss on traced arrays at a point, then go back through what it did.
 
@@ -42,12 +39,8 @@ def value_and_gradient(
         The point.
     arguments : tuple and dict
         What follows the parameters in a call.
-    read : callable, optional
-        Finds the loss in what the function returns.
-    jitter : callable, optional
-        Rounds every intermediate result anew.
-    spare : bool
-        Whether nobody else needs `flat`, so that no copy has to be made.
+    **options
+        As for `value_and_blocks`.
 
     Returns
     -------
@@ -59,16 +52,49 @@ def value_and_gradient(
     TraceError
         When an operation cannot be traced; names file, line and operation.
     """
+    value, blocks = value_and_blocks(loss, parameters, flat, arguments, **options)
+    return value, parameters.joined(blocks)
+
+
+def value_and_blocks(
+    loss: Callable[..., Any],
+    parameters: Parameters,
+    flat: FloatArray,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = ((), {}),
+    *,
+    read: Callable[[Any], Any] = lambda answer: answer,
+    jitter: Jitter | None = None,
+    spare: bool = False,
+) -> tuple[np.floating[Any], Blocks]:
+    """The same, the gradient in blocks.
+
+    Parameters
+    ----------
+    loss, parameters, flat, arguments
+        As for `value_and_gradient`.
+    read : callable, optional
+        Finds the loss in what the function returns.
+    jitter : callable, optional
+        Rounds every intermediate result anew.
+    spare : bool
+        Whether nobody else needs `flat`, so that no copy has to be made.
+    """
     with recording(jitter) as tape:
         end, roots = run(tape, loss, parameters, flat, arguments, read, spare=spare)
-        gradient = np.zeros(parameters.size, dtype=flat.dtype)
-        if is_traced(end) and end.active:
-            gradients = _back(tape, end)
-            for leaf, root in zip(parameters.leaves, roots, strict=True):
-                block = gradients.pop(root)
-                if block is not None:
-                    gradient[leaf.place] = np.reshape(block, -1)
-        return read_loss(plain(end)), gradient
+        active = is_traced(end) and end.active
+        gradients = _back(tape, end) if active else Gradients()
+        blocks = [
+            _block(gradients.pop(root), leaf)
+            for leaf, root in zip(parameters.leaves, roots, strict=True)
+        ]
+        return read_loss(plain(end)), blocks
+
+
+def _block(gradient: Any, leaf: Leaf) -> FloatArray:
+    """The gradient of a parameter, flat; zeros where none has come back."""
+    if gradient is None:
+        return np.zeros(leaf.stop - leaf.start)
+    return np.reshape(gradient, -1)
 
 
 def rerun(

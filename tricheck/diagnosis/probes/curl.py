@@ -136,7 +136,7 @@ def _slopes(calls: Calls, direction: FloatArray, h: float) -> tuple[FloatArray, 
     point = calls.parameters.values
     there, back = point + h * direction, point - h * direction
     try:
-        change = calls.gradient(there)[0] - calls.gradient(back)[0]
+        change = calls.gradient(there) - calls.gradient(back)
     except Exception:  # beside the point the user's code may leave its domain
         return None
     moved = _native(calls, there) - _native(calls, back)

@@ -177,6 +177,6 @@ def _frozen_gradient(calls: Calls) -> FloatArray | None:
 
 def _gradient(calls: Calls, flat: FloatArray) -> Any:
     try:
-        return calls.gradient(flat)[0]
+        return calls.gradient(flat)
     except Exception:  # beside the point the user's code may leave its domain
         return None
