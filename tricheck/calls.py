@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -133,8 +134,12 @@ def _restored(model: Model, parameters: Parameters, careful: bool, in_pairs: boo
 class Movable(Protocol):
     """A loss at a flat vector that is changed in place; `start` is the point."""
 
-    flat: FloatArray
     start: FloatArray
+
+    @property
+    def flat(self) -> FloatArray:
+        """Where the loss is taken."""
+        ...
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -158,6 +163,10 @@ class Movable(Protocol):
         """Back to the point."""
         ...
 
+    def rest(self) -> None:
+        """The same, and hold no memory until it is used again."""
+        ...
+
 
 class Evaluator:
     """The loss along changes of single entries: the hot loop of the finite difference.
@@ -169,11 +178,18 @@ class Evaluator:
     def __init__(self, calls: Calls, dtype: npt.DTypeLike) -> None:
         self._calls = calls
         self.start = calls.parameters.values.astype(dtype, copy=False)
-        self.flat = self.start.copy()
-        self._structure = calls.parameters.build(self.flat)
         self._args, self._kwargs = calls.arguments()
         # A number cannot be a view, and a function that changes its parameters spoils the views.
         self._rebuild = calls.careful or calls.parameters.has_scalars
+
+    @cached_property
+    def flat(self) -> FloatArray:
+        """Where the loss is taken; the point until it is changed."""
+        return self.start.copy()
+
+    @cached_property
+    def _structure(self) -> Any:
+        return self._calls.parameters.build(self.flat)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Evaluator, (self._calls, self.start.dtype)  # views do not outlive a copy
@@ -220,6 +236,11 @@ class Evaluator:
     def restore(self) -> None:
         """Back to the point, by assignment: adding and subtracting a step is not exact."""
         self.flat[:] = self.start
+
+    def rest(self) -> None:
+        """The same, and hold no memory until it is used again."""
+        for name in ("flat", "_structure"):
+            self.__dict__.pop(name, None)
 
 
 def read_loss(answer: Any) -> np.floating[Any]:

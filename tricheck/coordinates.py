@@ -260,3 +260,9 @@ class Along:
     def restore(self) -> None:
         """Back to the point."""
         self.flat[:] = self.start
+
+    def rest(self) -> None:
+        """The same, and hold no memory until it is used again."""
+        self.restore()
+        self._ways = {}
+        self._evaluate.rest()

@@ -46,6 +46,7 @@ def measure(calls: Calls, options: Options) -> Measured:
         if not noise.is_rounding and not point.spread:
             point = contract.with_spread(point, contract.repeated_spread(calls))
         noise = noise.at_least(point.spread / 2)
+        evaluate.rest()
         hand_written = backprop.measure(calls, point, seed)
         calls.watch.begin("the reference")
         candidates, notes = references.find(reference, calls, noise, seed)

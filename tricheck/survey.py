@@ -144,6 +144,7 @@ def _judged(
     along: SourcesAlong, sweeper: Sweeper, difference: FiniteDifference, rtol: float, seed: int
 ) -> Measured:
     judged, found = judge(along, sweeper, difference, rtol, seed)
+    sweeper.evaluate.rest()
     evidence, disagreements = _whole(along, judged, rtol)
     notes = [note for note in found if note.cause is Cause.SETTLED]
     return Measured(evidence, judged, along.coordinates, [*notes, *disagreements])
@@ -173,7 +174,10 @@ def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence
         for row, group in enumerate(coordinates.groups)
         if group.alone and not left_out[row]
     }
-    values, bounds = merged(sources.parameters.size, single, None)
+    size = sources.parameters.size
+    values, bounds = np.broadcast_to(np.nan, size), np.broadcast_to(np.inf, size)
+    if single:
+        values, bounds = merged(size, single, None)
     difference = replace(judged.difference, values=values, bounds=bounds, measured=single)
     used = judged.reference.method if judged.reference is not None else ""
     arbiters = [candidate for candidate in along.asked if candidate.method == used]

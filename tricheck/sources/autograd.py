@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import ModelError
-from tricheck.parameters import Blocks, FloatArray
-from tricheck.sources.monte_carlo import affordable_runs, gradient_bound
+from tricheck.parameters import LARGE, Blocks, FloatArray
+from tricheck.sources.monte_carlo import gradient_bound, random_jitter
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.rewrite import of_loss
@@ -96,15 +97,23 @@ def _measure(
         arguments = calls.arguments()
         return read_loss(rerun(loss, parameters, flat, arguments, read=loss_of, spare=True))
 
-    estimate = of_loss(run, calls, noise, seed, "autograd", traced=traced, value=value)
-    if not estimate.repeatable:
+    large = parameters.size > LARGE  # then the runs beside the point show both roundings
+    estimate = of_loss(
+        run,
+        calls,
+        noise,
+        seed,
+        "autograd",
+        traced=traced,
+        value=value,
+        beside=partial(run, jitter=random_jitter(seed)) if large else run,
+    )
+    if large or not estimate.repeatable:
         return estimate
     scattered = gradient_bound(
-        lambda jitter: run(parameters.values.copy(), jitter)[1],
+        lambda jitter: run(parameters.values, jitter)[1],
         parameters.leaves,
         estimate.values,
         seed,
-        runs=affordable_runs(parameters),
     )
-    scattered += estimate.bounds
-    return replace(estimate, bounds=scattered)
+    return replace(estimate, bounds=estimate.bounds + scattered)

@@ -16,12 +16,12 @@ import numpy as np
 from tricheck.calls import Calls, read_loss
 from tricheck.contract import Point
 from tricheck.errors import ModelError, TraceError
-from tricheck.parameters import LARGE, Blocks, FloatArray, Leaf, Parameters
+from tricheck.parameters import LARGE, Blocks, FloatArray, Leaf
 from tricheck.sources.noise import Noise
 from tricheck.sources.rounding import apart, typical
 from tricheck.tracing.tape import Jitter
 
-RUNS = 5
+_RUNS = 5
 _ULPS = 8.0  # many enough that 1 - 1e-16, say, is not rounded back to 1
 _WIDER = 2.0
 _LEFT = 8.0
@@ -33,7 +33,7 @@ Read = Callable[[FloatArray], FloatArray]
 
 
 def gradient_bound(
-    run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: int, *, runs: int = RUNS
+    run: Run, leaves: Sequence[Leaf], values: FloatArray, seed: int, *, runs: int = _RUNS
 ) -> FloatArray:
     """Bound on what rounding in intermediate results does to each entry of a gradient.
 
@@ -152,7 +152,9 @@ def _lost(
         return [answer[leaf.place] for leaf in leaves]
 
     try:
-        lost = gradient_bound(parts_of_run, leaves, values, seed, runs=affordable_runs(parameters))
+        lost = gradient_bound(
+            parts_of_run, leaves, values, seed, runs=_RUNS if parameters.size <= LARGE else 1
+        )
         traced = run(None)  # the last, for the sake of models that keep what they compute
     except (TraceError, ModelError):
         return None
@@ -186,7 +188,7 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
         return float(read_loss(_rerun(calls, calls.model.loss, flat, read, jitter, native=False)))
 
     try:
-        values = np.array(list(_runs(run, 1.0, seed, RUNS)))
+        values = np.array(list(_runs(run, 1.0, seed, _RUNS)))
         value = run(None)
     except (TraceError, ModelError):
         return noise
@@ -196,18 +198,19 @@ def noise_inside(calls: Calls, noise: Noise, seed: int) -> Noise:
     return replace(noise, level=level, inside=True) if level > _ABOVE * noise.level else noise
 
 
-def affordable_runs(parameters: Parameters) -> int:
-    """How often a gradient is run for its rounding; of a large model each run is dear."""
-    return RUNS if parameters.size <= LARGE else 1
-
-
-def _runs(run: Callable[[Jitter], Any], ulps: float, seed: int, count: int) -> Iterator[Any]:
-    """What runs give whose intermediate results are off by so many units in the last place."""
+def random_jitter(seed: int, ulps: float = _ULPS) -> Jitter:
+    """Random errors of so many units in the last place, by default more than rounding makes."""
     rng = np.random.default_rng(seed)
 
     def jitter(shape: tuple[int, ...]) -> FloatArray:
         return ulps * rng.standard_normal(shape)
 
+    return jitter
+
+
+def _runs(run: Callable[[Jitter], Any], ulps: float, seed: int, count: int) -> Iterator[Any]:
+    """What runs give whose intermediate results are off by so many units in the last place."""
+    jitter = random_jitter(seed, ulps)
     return (run(jitter) for _ in range(count))
 
 

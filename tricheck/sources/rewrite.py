@@ -105,16 +105,18 @@ def of_loss(
     *,
     traced: bool,
     value: Callable[[FloatArray], Any] | None = None,
+    beside: Callable[[FloatArray], tuple[Any, Blocks]] | None = None,
 ) -> ReferenceEstimate:
     """A reference estimate of something that gives a loss's value and gradient at a point.
 
-    What gives its value alone may cost less. Neither is ever called at a point that is needed.
+    What gives its value alone may cost less, and what is run beside the point may show more of its
+    rounding. None of them is ever called at a point that is needed.
     """
     parameters = calls.parameters
 
-    def beside(flat: FloatArray) -> Blocks:
+    def gradient_beside(flat: FloatArray) -> Blocks:
         try:
-            return run(flat)[1]
+            return (beside or run)(flat)[1]
         except TraceError:  # beside the point the user's code may leave its domain
             return parameters.nowhere
 
@@ -122,7 +124,7 @@ def of_loss(
     gradient = parameters.joined(blocks)
     del blocks  # of a large model they take much memory
     return bounded(
-        beside,
+        gradient_beside,
         gradient,
         parameters,
         seed,
