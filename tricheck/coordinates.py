@@ -207,7 +207,7 @@ class Along:
         self._alone = np.array([group.alone for group in self._groups], dtype=bool)
         # Of a single entry its place in the whole, of a group that of its first.
         self._places = np.array([g.leaf.start + g.first for g in self._groups], dtype=np.intp)
-        self.start = coordinates.parameters.values.astype(evaluate.flat.dtype)
+        self.start = coordinates.parameters.values.astype(evaluate.start.dtype)
         self._point = evaluate.start
         self.flat = self.start.copy()
         self._finest = _ULPS * float(np.finfo(self.flat.dtype).eps)
