@@ -90,7 +90,10 @@ class Measured:
         groups = self.coordinates.groups[self.moved(leaf).place]
         if not leaf.shape:
             return [()]
-        offsets = np.unique(np.concatenate([groups[row].members for row in rows]))
+        blamed = np.zeros(leaf.stop - leaf.start, dtype=bool)
+        for row in rows:
+            blamed[groups[row].offsets] = True
+        offsets = np.flatnonzero(blamed)
         return list(
             zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)
         )

@@ -234,5 +234,5 @@ def _chosen(apart: FloatArray, rng: np.random.Generator) -> tuple[Offsets, Offse
     if ordered.size <= _ALONE:
         return ordered, ordered[:0]
     worst, others = ordered[: _ALONE // 2], ordered[_ALONE // 2 :]
-    drawn = rng.choice(others, _ALONE // 2, replace=False)
-    return np.concatenate([worst, drawn]), np.setdiff1d(others, drawn)
+    alone = np.concatenate([worst, rng.choice(others, _ALONE // 2, replace=False)])
+    return alone, offsets[~np.isin(offsets, alone)]

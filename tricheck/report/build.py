@@ -160,14 +160,15 @@ def _worst_offset(measured: Measured, leaf: Leaf, pairs: list[_Beside], wrong: l
 
     Of a parameter that was differentiated along directions, where backprop and the reference do.
     """
-    entrywise = [pair for pair in pairs if pair.size == leaf.stop - leaf.start]
+    size = leaf.stop - leaf.start
+    entrywise = [pair for pair in pairs if pair.size == size]
 
     def rank(where: Where) -> FloatArray:
         return np.asarray(np.maximum.reduce([pair.excess(where) for pair in entrywise]))
 
+    if entrywise and len(wrong) in (0, size):
+        return entrywise[0].worst if len(entrywise) == 1 else _most(size, rank)
     if wrong and leaf.shape:
         offsets = np.ravel_multi_index(tuple(np.transpose(wrong)), leaf.shape)
         return int(offsets[np.argmax(rank(offsets)) if entrywise else 0])
-    if entrywise:
-        return entrywise[0].worst if len(entrywise) == 1 else _most(entrywise[0].size, rank)
     return int(np.argmin(measured.skipped(leaf)))
