@@ -152,8 +152,9 @@ def _beside_itself(
     return Finding(
         Cause.SUBGRADIENT,
         f"At {leaf.label(position - leaf.start)} the reference gives "
-        f"{reference.values[position]:.6g}, but another value right beside the point, and the finite difference is "
-        f"{difference.values[position]:.6g} ± {difference.bounds[position]:.1e}: the loss is "
+        f"{reference.values[position]:.6g}, but another value right beside the point, and the "
+        f"finite difference is {difference.values[position]:.6g} ± "
+        f"{difference.bounds[position]:.1e}: the loss is "
         f"smooth there, but made of parts with a tie ({_TIES}), whose conventions do not add up. "
         "Move the point by a small random amount.",
         Source.REFERENCE,
