@@ -8,7 +8,7 @@ equal ones too, cancel by coincidence only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -63,6 +63,11 @@ class Group:
         """Offsets of its entries in the parameter."""
         every = self.leaf.stop - self.leaf.start
         return np.arange(every) if isinstance(self.offsets, slice) else self.offsets
+
+    @property
+    def known(self) -> bool:
+        """Whether what is said of it holds of each of its entries."""
+        return self.alone or self.differing
 
     @property
     def first(self) -> int:
@@ -150,9 +155,21 @@ class _Coordinates(Leaf):
     groups: tuple[Group, ...] = ()
 
     def index(self, offset: int) -> Index:
-        """The index tuple of a single entry; that of a group's first."""
+        """The index tuple of a single entry; none of a group, which is no entry."""
         group = self.groups[offset]
-        return group.leaf.index(group.first)
+        return group.leaf.index(group.first) if group.alone else ()
+
+    def indices(self, offsets: Iterable[int]) -> list[Index]:
+        """Those of the entries that some groups are known to stand for, each by itself."""
+        known = (group for group in map(self.groups.__getitem__, offsets) if group.known)
+        return [index for group in known for index in group.leaf.indices(group.members)]
+
+    def label(self, offset: int) -> str:
+        """An entry's name, or what moves."""
+        group = self.groups[offset]
+        if group.alone:
+            return group.leaf.label(group.first)
+        return f"{self.name} ({group.count} entries together)"
 
 
 @dataclass(frozen=True)

@@ -104,19 +104,22 @@ class Narrowing:
         notes = []
         for leaf in coordinates.parameters.leaves:
             own = [group for group in coordinates.groups[leaf.place] if group in accused]
-            if any(not (group.alone or group.differing) for group in own):
+            if not all(group.known for group in own):
                 blamed = Verdict.REFERENCE in verdicts[leaf.place]
                 notes.append(_note(leaf, own, Source.REFERENCE if blamed else Source.BACKPROP))
         return notes
 
 
 def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
-    """Groups whose slope contradicts somebody, if it is not known who differs in each entry."""
+    """Groups whose slope contradicts somebody, if it is not known who differs in each entry.
+
+    And those on a kink, which hides what other entries of theirs do.
+    """
     facts = facts_of(evidence)
     contradicted = facts.difference & ~(facts.bf & (facts.fr | ~facts.reference))
     unlike = facts.difference & ~(facts.br | facts.bf | facts.fr)
     differing = np.array([group.differing for group in coordinates.groups])
-    return _picked(coordinates, np.where(differing, unlike, contradicted))
+    return _picked(coordinates, np.where(differing, unlike, contradicted) | facts.kink)
 
 
 def _cost(groups: set[Group]) -> int:

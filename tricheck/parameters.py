@@ -7,7 +7,7 @@ containers over it, so that one assignment to the vector changes one entry of on
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -56,6 +56,14 @@ class Leaf:
     def index(self, offset: int) -> Index:
         """The index tuple of an entry, counted from the leaf's first."""
         return tuple(int(i) for i in np.unravel_index(offset, self.shape)) if self.shape else ()
+
+    def indices(self, offsets: Iterable[int]) -> list[Index]:
+        """The index tuples of some entries."""
+        return [self.index(int(offset)) for offset in offsets]
+
+    def label(self, offset: int) -> str:
+        """What a message calls an entry, like ``W1[2, 0]``."""
+        return f"{self.name}{list(self.index(offset)) or ''}"
 
 
 @dataclass(frozen=True)

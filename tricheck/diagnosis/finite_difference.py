@@ -52,17 +52,16 @@ def _one_jump(jump: Jump) -> Finding:
 
 def _in_pieces(evidence: Evidence, leaf: Leaf, position: int) -> Finding:
     pieces = evidence.pieces[position]
-    index = leaf.index(position - leaf.start)
     between = f"{pieces.within:.4g} between jumps and " if np.isfinite(pieces.within) else ""
     return Finding(
         Cause.NOISE,
-        f"Along {leaf.name}{list(index) or ''} the loss jumps by {pieces.size:.0e} every "
+        f"Along {leaf.label(position - leaf.start)} the loss jumps by {pieces.size:.0e} every "
         f"{pieces.length:.0e} or so (a stopping rule, a table, rounding): its slope is "
         f"{between}{pieces.across:.4g} ± {pieces.across_bound:.0e} across them. "
         "That accuses nobody; run a fixed number of iterations to know more.",
         Source.FINITE_DIFFERENCE,
         leaf.name,
-        [index],
+        leaf.indices([position - leaf.start]),
         Severity.WARNING,
         {
             "jump": pieces.size,
@@ -85,17 +84,16 @@ def _kink_of(evidence: Evidence, position: int) -> Kink:
 
 def _kink_at_point(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Finding:
     kink = _kink_of(evidence, positions[0])
-    index = leaf.index(positions[0] - leaf.start)
     sources = [evidence.backprop, *([evidence.reference] if evidence.reference else [])]
     admissible = [s.source.value for s in sources if admits(kink, float(s.values[positions[0]]))]
     return Finding(
         Cause.KINK,
-        f"At {leaf.name}{list(index)} the slope is {kink.backward:.6g} from the left and "
-        f"{kink.forward:.6g} from the right: every value between is a fair answer. Move the point "
-        "off the kink.",
+        f"At {leaf.label(positions[0] - leaf.start)} the slope is {kink.backward:.6g} from the "
+        f"left and {kink.forward:.6g} from the right: every value between is a fair answer. Move "
+        "the point off the kink.",
         Source.FINITE_DIFFERENCE,
         leaf.name,
-        [leaf.index(i - leaf.start) for i in positions],
+        leaf.indices(i - leaf.start for i in positions),
         Severity.WARNING,
         {
             "backward_slope": kink.backward,
@@ -110,15 +108,15 @@ def _kink_at_point(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Find
 def _kink_beside(evidence: Evidence, leaf: Leaf, positions: list[int]) -> Finding:
     nearest = min(positions, key=lambda i: _kink_of(evidence, i).distance)
     kink = _kink_of(evidence, nearest)
-    index = leaf.index(nearest - leaf.start)
     return Finding(
         Cause.KINK,
-        f"A kink lies about {kink.distance:.0e} from {leaf.name}{list(index)}, where the slope "
-        f"changes by about {abs(kink.forward - kink.backward):.0e}: a step beyond it gives a wrong "
-        "slope." + (" Smaller steps were used." if evidence.difference.fixed_step is None else ""),
+        f"A kink lies about {kink.distance:.0e} from {leaf.label(nearest - leaf.start)}, where the "
+        f"slope changes by about {abs(kink.forward - kink.backward):.0e}: a step beyond it gives a "
+        "wrong slope."
+        + (" Smaller steps were used." if evidence.difference.fixed_step is None else ""),
         Source.FINITE_DIFFERENCE,
         leaf.name,
-        [leaf.index(i - leaf.start) for i in positions],
+        leaf.indices(i - leaf.start for i in positions),
         Severity.NOTE,
         {
             "backward_slope": kink.backward,
@@ -156,8 +154,8 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
         numbers["better_step"] = entry.best_step
         message += f" A step of {entry.best_step:.0e} would do; without a fixed step it is chosen."
     bad = difference.bounds[leaf.place] > SHARP * evidence.largest[leaf.place]
-    entries = [leaf.index(int(i)) for i in np.flatnonzero(bad)]
-    entries = entries or [leaf.index(position - leaf.start)]
+    worst = [position - leaf.start]
+    entries = leaf.indices(np.flatnonzero(bad) if bad.any() else worst)
     return Finding(cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers)
 
 

@@ -42,8 +42,7 @@ def _explain(
     severity = Severity.ERROR if blamed else Severity.WARNING
     bad = np.flatnonzero(~reference.finite[leaf.place])
     if bad.size:
-        entries = [leaf.index(int(i)) for i in bad]
-        return _finding(leaf, Cause.NON_FINITE, _NON_FINITE, entries, severity)
+        return _finding(leaf, Cause.NON_FINITE, _NON_FINITE, leaf.indices(bad), severity)
     if _lost(evidence, reference, leaf):
         message = _LOST.format(method=reference.method, name=leaf.name)
         return _finding(leaf, Cause.BLOCKED, message, blamed, severity)
@@ -108,7 +107,6 @@ def _at_kink(
     evidence: Evidence, reference: ReferenceEstimate, leaf: Leaf, tied: list[int]
 ) -> Finding:
     position = tied[0]
-    index = leaf.index(position - leaf.start)
     kink = evidence.difference.entry(position).kink
     assert kink is not None  # `_tied` has chosen it for that
     values = {"the reference": reference.values, "backprop": evidence.backprop.values}
@@ -117,12 +115,12 @@ def _at_kink(
     reading = f"{' and '.join(outside)} outside them" if outside else "both are fair answers"
     return Finding(
         Cause.SUBGRADIENT,
-        f"At {leaf.name}{list(index) or ''}, on a kink with slopes {kink.backward:.6g} and "
+        f"At {leaf.label(position - leaf.start)}, on a kink with slopes {kink.backward:.6g} and "
         f"{kink.forward:.6g}, the reference takes {took['the reference']:.6g} and backprop "
         f"{took['backprop']:.6g}, {reading}: at a tie ({_TIES}) every tool has its own convention.",
         Source.REFERENCE,
         leaf.name,
-        [leaf.index(i - leaf.start) for i in tied],
+        leaf.indices(i - leaf.start for i in tied),
         Severity.NOTE,
         {
             "backward_slope": kink.backward,
@@ -150,18 +148,18 @@ def _beside_itself(
     evidence: Evidence, reference: ReferenceEstimate, leaf: Leaf, jumping: list[int]
 ) -> Finding:
     position = jumping[0]
-    index = leaf.index(position - leaf.start)
     difference = evidence.difference
     return Finding(
         Cause.SUBGRADIENT,
-        f"At {leaf.name}{list(index) or ''} the reference gives {reference.values[position]:.6g}, "
-        f"but another value right beside the point, and the finite difference is "
-        f"{difference.values[position]:.6g} ± {difference.bounds[position]:.1e}: the loss is "
+        f"At {leaf.label(position - leaf.start)} the reference gives "
+        f"{reference.values[position]:.6g}, but another value right beside the point, and the "
+        f"finite difference is {difference.values[position]:.6g} ± "
+        f"{difference.bounds[position]:.1e}: the loss is "
         f"smooth there, but made of parts with a tie ({_TIES}), whose conventions do not add up. "
         "Move the point by a small random amount.",
         Source.REFERENCE,
         leaf.name,
-        [leaf.index(i - leaf.start) for i in jumping],
+        leaf.indices(i - leaf.start for i in jumping),
         Severity.WARNING,
         {
             "reference": float(reference.values[position]),

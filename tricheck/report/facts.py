@@ -29,7 +29,7 @@ class PairReport:
         At the entry whose difference is largest relative to its bound; NaN and infinity where
         nothing could be compared.
     entry : tuple of int
-        That entry.
+        That entry; () where several moved together.
     relative_error : float
         The figure of the tutorials, ‖a − b‖ / ‖a + b‖, over the parameter.
     """
