@@ -115,7 +115,10 @@ def check(
     ------
     ModelError
         When the model breaks its contract: the loss is no finite number, the gradient lacks a
-        parameter, a parameter is not made of floats, a function raises.
+        parameter, a parameter is not made of floats, a function raises, a worker process dies or
+        cannot evaluate the loss.
+    KeyboardInterrupt
+        On Ctrl-C. Everything of yours is as it was, as after any other exception.
     TraceError
         When a named reference cannot be had.
 

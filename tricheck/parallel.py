@@ -199,14 +199,19 @@ def _answer(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Work on one core, and leave a Ctrl-C to the process that has started this one."""
-    main = threading.current_thread() is threading.main_thread()
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN) if main else None
-    try:
-        with one_blas_thread(), np.errstate(all="ignore"):
+    """Work on one core, and leave a Ctrl-C to the process that has started this one.
+
+    Both are the whole process's, and left alone where this is one of several threads.
+    """
+    with np.errstate(all="ignore"):
+        if threading.current_thread() is not threading.main_thread():
             yield
-    finally:
-        if main:
+            return
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with one_blas_thread():
+                yield
+        finally:
             signal.signal(signal.SIGINT, previous)
 
 

@@ -116,8 +116,9 @@ class Watch:
     @property
     def parameter(self) -> str:
         """The parameter that is being looked at; empty where it is all of them."""
-        parameters = self.parameters
-        return "" if parameters is None else parameters.locate(self.latest)[0].name
+        leaves = self.parameters.leaves if self.parameters is not None else ()
+        # It is read while it is written, so what is read may not fit together.
+        return next((leaf.name for leaf in leaves if self.latest < leaf.stop), "")
 
     @property
     def seconds_left(self) -> float | None:
