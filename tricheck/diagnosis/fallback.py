@@ -82,6 +82,8 @@ def _unknown(block: Block, around: Surroundings, curl: Curl | None, remark: str)
 
 def _mostly(block: Block, around: Surroundings) -> Iterator[Finding]:
     """A factor that explains all but a few entries."""
+    if block.mostly_right:  # the factor of these is one
+        return
     visible = block.known & (np.abs(block.truth) > _VISIBLE * block.slack)
     if not visible.any():
         return

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tricheck.facts import Evidence
-from tricheck.parameters import FloatArray, Index, Leaf
+from tricheck.parameters import LARGE, FloatArray, Index, Leaf
 from tricheck.vocabulary import Cause, Finding, Source
 
 Facts = Mapping[str, float | str | list[str]]
 Bools = npt.NDArray[np.bool_]
 
 _TINY = 1e-300
+_VISIBLE = 10.0  # times its slack: an entry in which a relation would show
+_MOSTLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,15 +56,26 @@ class Block:
         """Backprop minus what is right."""
         return np.asarray(self.backprop - self.truth)
 
-    @property
+    @cached_property
     def known(self) -> Bools:
         """Where something can be compared."""
         return np.isfinite(self.truth) & np.isfinite(self.slack) & np.isfinite(self.backprop)
 
-    @property
+    @cached_property
     def off(self) -> Bools:
         """Where backprop is wrong beyond the slack."""
         return np.asarray(self.known & (np.abs(self.error) > self.slack))
+
+    @cached_property
+    def mostly_right(self) -> bool:
+        """Whether a large block is seen to be right nearly everywhere.
+
+        No constant then explains all of it. Those of a smaller one are tried, which costs little.
+        """
+        if self.truth.size <= LARGE:
+            return False
+        visible = np.abs(self.truth) > _VISIBLE * self.slack
+        return bool(np.mean(self.known & visible & ~self.off) > _MOSTLY)
 
     @property
     def relative_error(self) -> float:

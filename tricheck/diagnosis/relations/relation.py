@@ -52,10 +52,12 @@ def relation(block: Block, around: Surroundings) -> Explanation | None:
 
 def _whole(block: Block, around: Surroundings) -> Iterator[Explanation]:
     """Relations that tell how every entry came about."""
-    yield from scaling(block, around)
+    if not block.mostly_right:
+        yield from scaling(block, around)
     yield from totals(block)
     yield from rearranged(block, around)
-    yield from regularizer(block, around)
+    if not block.mostly_right:
+        yield from regularizer(block, around)
     yield from rearranged_data(block, around)
     yield from clipped(block, around)
     yield from by_slice(block, around)

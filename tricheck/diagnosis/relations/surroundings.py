@@ -76,7 +76,7 @@ class Surroundings:
             if isinstance(value, float | np.floating):
                 floats.setdefault(float(value), name)
         arrays = [(name, value) for name, value in values if isinstance(value, np.ndarray)]
-        fitted = {b.name: factor_of(b) or data_factor_of(b) for b in blocks}
+        fitted = {b.name: factor_of(b) or data_factor_of(b) for b in blocks if not b.mostly_right}
         factors = {name: factor for name, factor in fitted.items() if factor is not None}
         return cls(
             _merged([place for name, value in values for place in _sizes(name, value)]),
