@@ -126,7 +126,8 @@ def _called_again(
 
 def _near(first: FloatArray, second: FloatArray) -> bool:
     """Whether two gradients differ by the order of summation at the most."""
-    return largest_of(second - first) <= _KEPT * largest_of(first)
+    with np.errstate(invalid="ignore"):  # infinite entries have no difference
+        return largest_of(second - first) <= _KEPT * largest_of(first)
 
 
 def _after_loss_beside(calls: Calls, first: FloatArray) -> FloatArray | None:
