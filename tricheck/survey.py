@@ -33,6 +33,7 @@ from tricheck.sources.several import settle
 from tricheck.vocabulary import Cause, Finding
 
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
+_OTHERS = 10_000  # entries up to which a reference is had that takes a call for each
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 
 Offsets = npt.NDArray[np.intp]
@@ -101,8 +102,9 @@ def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence
     values, bounds = merged(sources.parameters.size, single, None)
     difference = replace(judged.difference, values=values, bounds=bounds, measured=single)
     used = judged.reference.method if judged.reference is not None else ""
-    arbiters = [candidate for candidate in along.asked if candidate.method == used]
-    settled = settle(arbiters or sources.candidates, difference, sources.parameters)
+    arbiters = [candidate for candidate in along.arbiters if candidate.method == used]
+    candidates = arbiters or [*sources.candidates, *along.heard]
+    settled = settle(candidates, difference, sources.parameters)
     return sources.evidence(difference, settled.reference, rtol), settled.findings
 
 
@@ -167,13 +169,14 @@ class SourcesAlong(Sources):
         The same, entry by entry.
     coordinates : Coordinates
         The groups.
-    asked : list of ReferenceEstimate
-        What was asked for besides, entry by entry.
+    heard, arbiters : list of ReferenceEstimate
+        What was asked for besides, entry by entry: other references, and the exact derivatives.
     """
 
     whole: Sources
     coordinates: Coordinates
-    asked: list[ReferenceEstimate] = field(default_factory=list)
+    heard: list[ReferenceEstimate] = field(default_factory=list)
+    arbiters: list[ReferenceEstimate] = field(default_factory=list)
 
     @classmethod
     def of(cls, whole: Sources, coordinates: Coordinates) -> SourcesAlong:
@@ -202,9 +205,12 @@ class SourcesAlong(Sources):
         """The groups, as entries of the parameters."""
         return self.coordinates.parameters
 
-    def others(self, _seed: int, /) -> list[ReferenceEstimate]:
-        """None: those that nobody asked for cost a call for every entry."""
-        return []
+    def others(self, seed: int, /) -> list[ReferenceEstimate]:
+        """Those that nobody asked for, unless there are many entries: each costs calls."""
+        values = self.whole.parameters.values
+        if values.size <= _OTHERS:
+            self.heard.extend(self.whole.others(seed))
+        return [self.coordinates.estimate(other, values) for other in self.heard]
 
     def exact(self, noise: Noise, seed: int) -> ReferenceEstimate | None:
         """The derivatives to 50 digits, unless there are too many."""
@@ -212,7 +218,7 @@ class SourcesAlong(Sources):
         found = None if values.size > LARGE else self.whole.exact(noise, seed)
         if found is None:
             return None
-        self.asked.append(found)
+        self.arbiters.append(found)
         return self.coordinates.estimate(found, values)
 
     def rounding_inside(self, seed: int) -> FloatArray:
