@@ -18,6 +18,7 @@ from tricheck.sources.monte_carlo import backprop_bound
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 
+_OTHERS = 10_000  # entries up to which a reference is had that takes a call for each
 _PLAIN = 1e-3  # of a parameter's largest entry: more than backprop can lose to rounding unseen
 
 
@@ -60,13 +61,14 @@ class SourcesAlong(Sources):
         The same, entry by entry.
     coordinates : Coordinates
         The groups.
-    asked : list of ReferenceEstimate
-        What was asked for besides, entry by entry.
+    heard, arbiters : list of ReferenceEstimate
+        What was asked for besides, entry by entry: other references, and the exact derivatives.
     """
 
     whole: Sources
     coordinates: Coordinates
-    asked: list[ReferenceEstimate] = field(default_factory=list)
+    heard: list[ReferenceEstimate] = field(default_factory=list)
+    arbiters: list[ReferenceEstimate] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -106,9 +108,12 @@ class SourcesAlong(Sources):
         """The groups, as entries of the parameters."""
         return self.coordinates.parameters
 
-    def others(self, _seed: int, /) -> list[ReferenceEstimate]:
-        """None: those that nobody asked for cost a call for every entry."""
-        return []
+    def others(self, seed: int, /) -> list[ReferenceEstimate]:
+        """Those that nobody asked for, unless there are many entries: each costs calls."""
+        values = self.whole.parameters.values
+        if values.size <= _OTHERS:
+            self.heard.extend(self.whole.others(seed))
+        return [self.coordinates.estimate(other, values) for other in self.heard]
 
     def exact(self, noise: Noise, seed: int) -> ReferenceEstimate | None:
         """The derivatives to 50 digits, unless there are too many."""
@@ -116,7 +121,7 @@ class SourcesAlong(Sources):
         found = None if values.size > LARGE else self.whole.exact(noise, seed)
         if found is None:
             return None
-        self.asked.append(found)
+        self.arbiters.append(found)
         return self.coordinates.estimate(found, values)
 
     def rounding_inside(self, seed: int) -> FloatArray:

@@ -180,8 +180,9 @@ def _whole(along: SourcesAlong, judged: Evidence, rtol: float) -> tuple[Evidence
         values, bounds = merged(size, single, None)
     difference = replace(judged.difference, values=values, bounds=bounds, measured=single)
     used = judged.reference.method if judged.reference is not None else ""
-    arbiters = [candidate for candidate in along.asked if candidate.method == used]
-    settled = settle(arbiters or sources.candidates, difference, sources.parameters)
+    arbiters = [candidate for candidate in along.arbiters if candidate.method == used]
+    candidates = arbiters or [*sources.candidates, *along.heard]
+    settled = settle(candidates, difference, sources.parameters)
     return sources.evidence(difference, settled.reference, rtol), settled.findings
 
 

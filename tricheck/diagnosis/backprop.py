@@ -191,12 +191,11 @@ def accepted_by_rtol(evidence: Evidence) -> list[Finding]:
     """Parameters that agree only because the user's `rtol` says so."""
     findings: list[Finding] = []
     for leaf in evidence.parameters.leaves if evidence.rtol else []:
-        parts = [
-            (pair.agree & ~pair.within_bounds)[leaf.place]
-            for pair in evidence.pairs
-            if Source.BACKPROP in (pair.first, pair.second)
-        ]
-        beyond = np.logical_and.reduce(parts)
+        beside = [p for p in evidence.pairs if Source.BACKPROP in (p.first, p.second)]
+        unknown = [np.isinf(pair.bounds[leaf.place]) for pair in beside]
+        parts = [(pair.agree & ~pair.within_bounds)[leaf.place] for pair in beside]
+        either = np.logical_or(parts, unknown)
+        beyond = np.logical_and.reduce(either) & np.logical_or.reduce(parts)
         if not beyond.any():
             continue
         block = block_of(evidence, leaf)
