@@ -75,8 +75,7 @@ class Narrowing:
 
     def _is_cheap(self, suspects: list[Group]) -> bool:
         """Whether to measure every entry is no dearer than to halve until one is left of each."""
-        entries = sum(group.count for group in suspects)
-        one_by_one = _STENCIL * entries
+        one_by_one = _singly(sum(group.count for group in suspects))
         halving = 2 * _LADDER * sum(np.log2(group.count) for group in suspects)
         return bool(one_by_one <= min(halving, self._left))
 
@@ -125,8 +124,12 @@ def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
 def _cost(groups: set[Group]) -> int:
     """How many evaluations of the loss they take, about."""
     alone = sum(group.alone for group in groups)
-    each = _STENCIL if alone > MANY else _LADDER
-    return each * alone + _LADDER * (len(groups) - alone)
+    return _singly(alone) + _LADDER * (len(groups) - alone)
+
+
+def _singly(entries: int) -> int:
+    """How many evaluations single entries take, about."""
+    return (_STENCIL if entries > MANY else _LADDER) * entries
 
 
 def _picked(coordinates: Coordinates, where: BoolArray) -> set[Group]:
