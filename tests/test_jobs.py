@@ -190,7 +190,7 @@ def test_jobs_is_a_number_of_processes(jobs: Any) -> None:
 @pytest.mark.parametrize("missing", ["joblib", "cloudpickle", "threadpoolctl"])
 def test_what_is_not_installed_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ModelError, match=rf"jobs needs {missing}.*tricheck\[parallel\]"):
+    with pytest.raises(ModelError, match=rf"jobs needs joblib.*{missing}.*tricheck\[parallel\]"):
         tricheck.check(np.sum, np.ones_like, np.ones(3), jobs=2)
 
 

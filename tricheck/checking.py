@@ -93,14 +93,15 @@ def check(
         this seed, which shows most of what the point itself hides (`report.blind_spots`). Nothing
         of yours is changed.
     jobs : int
-        Processes that take finite differences at a time; -1 is one for each core. They are started
-        through joblib, and so inside ``joblib.parallel_config(backend="dask")`` they are that
-        cluster's. The report is the same whatever their number.
+        Processes that take finite differences at a time, as many as there are cores at the most; -1
+        is one for each. They are started through joblib, and so inside
+        ``joblib.parallel_config(backend="dask")`` they are that cluster's. The report is the same
+        whatever their number.
     max_seconds : float, optional
         After so many seconds no more measurements are begun, and the report says what was left
         out. What tells most comes first: backprop beside the reference in every entry, random
         directions, entries in dispute, single entries. The calls at the point itself are always
-        made, some 60 of the loss and 15 of the gradient.
+        made, some 50 of the loss and of the gradients.
     progress : bool, optional
         Show how far the check is, once it has taken two seconds. By default where standard error is
         a terminal, and not under CI.
@@ -138,6 +139,8 @@ def check(
     '3'
     """
     model = _model(loss, gradient, params, args, kwargs, name)
+    if progress not in (None, True, False):
+        raise ModelError(f"progress is {progress!r}, expected True, False or None")
     options = Options(reference, step, rtol, entries, seed, displace, jobs, max_seconds)
     watch = Watch(max_seconds)
     return checked(model, options, watch, progress)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 _STDOUT = Path("-")
+_ENDING = "Ending with what is known, once the calls under way return; Ctrl-C again stops."
 _MESSAGE_WIDTH = 72  # beside click's own "Error: "
 _COLOURS = {
     "good": "green",
@@ -43,13 +44,17 @@ class _Positive(click.ParamType[float]):
 
     name = "number"
 
+    def __init__(self, example: str) -> None:
+        self.example = example
+
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number; give one such as 1e-5", param, ctx)
+            self.fail(f"{value!r} is not a number; give one such as {self.example}", param, ctx)
         if not 0.0 < number < float("inf"):
-            self.fail(f"{value!r} is not a positive number; give one such as 1e-5", param, ctx)
+            message = f"{value!r} is not a positive number; give one such as {self.example}"
+            self.fail(message, param, ctx)
         return number
 
 
@@ -72,7 +77,7 @@ def main() -> None:
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a directory too.")
 @click.option(
     "--step",
-    type=_Positive(),
+    type=_Positive("1e-5"),
     metavar="H",
     help="Classical check: central differences at this fixed step, and what they cost.",
 )
@@ -90,7 +95,7 @@ def main() -> None:
     type=click.Choice(["auto", "all"]),
     default="auto",
     show_default=True,
-    help="Finite differences in all entries, or in many along random directions.",
+    help="Finite differences: in all entries, or, beyond 2,048, along random directions too.",
 )
 @click.option(
     "-j",
@@ -103,7 +108,7 @@ def main() -> None:
 )
 @click.option(
     "--max-seconds",
-    type=_Positive(),
+    type=_Positive("60"),
     metavar="S",
     help="End each check after so long, and say what was left out.",
 )
@@ -162,14 +167,18 @@ def check(
         options = Options(
             chosen, step, 0.0, entries, seed, displace, jobs=jobs, max_seconds=max_seconds
         )
-    except ModelError as error:
-        raise click.UsageError(str(error)) from error
+    except ModelError as error:  # the others are refused by their own types
+        raise click.BadParameter(
+            click.wrap_text(str(error), _MESSAGE_WIDTH), param_hint="'-j' / '--jobs'"
+        ) from error
     _refuse_unwritable(json_file)
     run = _Run(to_stderr=json_file == _STDOUT)
     try:
-        for target in _all_targets(targets, recursive, run):
+        found = _all_targets(targets, recursive, run)
+        for done, target in enumerate(found, 1):
             run.check(target, options)
             if run.interrupted:
+                run.left_out = len(found) - done
                 break
     except KeyboardInterrupt:
         run.interrupted = True
@@ -253,6 +262,7 @@ class _Run:
         self.errors: list[dict[str, str]] = []
         self.current = ""
         self.interrupted = False
+        self.left_out = 0
 
     def check(self, target: Target, options: Options) -> None:
         from tricheck.checking import checked
@@ -281,7 +291,8 @@ class _Run:
 
     def summarize(self) -> None:
         if self.interrupted:
-            click.echo(f"Interrupted while checking {self.current}.", err=True)
+            while_ = f" while checking {self.current}" if self.current else ""
+            click.echo(f"Interrupted{while_}.", err=True)
         if self.interrupted or len(self.reports) + len(self.errors) > 1:
             click.echo(", ".join(self._counted()), err=self.to_stderr)
 
@@ -291,8 +302,8 @@ class _Run:
         for verdict in Verdict:
             if count := sum(report.verdict is verdict for _, report in self.reports):
                 yield f"{count} {verdict.value}"
-        if self.errors:
-            yield f"{len(self.errors)} not checked"
+        if not_checked := len(self.errors) + self.left_out:
+            yield f"{not_checked} not checked"
 
 
 @contextmanager
@@ -305,7 +316,7 @@ def _ended_by_interrupt(watch: Watch) -> Iterator[None]:
     def end(*_: Any) -> None:
         watch.interrupted = True
         signal.signal(signal.SIGINT, previous)
-        click.echo("Ending with what is known so far; Ctrl-C again stops at once.", err=True)
+        click.echo(_ENDING, err=True)
 
     previous = signal.signal(signal.SIGINT, end)
     try:

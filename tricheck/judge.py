@@ -25,7 +25,7 @@ from tricheck.sources.monte_carlo import backprop_bound, noise_inside
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
 from tricheck.sources.several import settle
-from tricheck.verdict import decide_all
+from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
 _FINE = 1e-3
@@ -178,7 +178,18 @@ def judge(
         again = evidence.difference.under(sweeper.noise).with_entries(found)
         settled = settle(candidates, again, parameters)
         evidence = replace(evidence, difference=again, reference=settled.reference)
+    evidence = _with_left_out(evidence)
     return sources.excused(evidence, sweeper, seed), [*notes, *settled.findings]
+
+
+def _with_left_out(evidence: Evidence) -> Evidence:
+    """Nobody accused where there was no time for a finite difference: a kink would show there."""
+    left_out = evidence.difference.left_out
+    if not left_out.any():
+        return evidence
+    earlier = evidence.unexamined
+    left_out &= np.isin(decide_all(facts_of(evidence)), list(ACCUSING))
+    return replace(evidence, unexamined=left_out if earlier is None else left_out | earlier)
 
 
 def _with_rounding_inside(evidence: Evidence, sources: Sources, seed: int) -> Evidence:

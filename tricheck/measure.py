@@ -20,10 +20,12 @@ from tricheck.sources import backprop
 from tricheck.sources import reference as references
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.noise import Noise, measure_noise
+from tricheck.sources.residual import POINTS
 from tricheck.survey import so_far, survey
 from tricheck.work import Work, one_blas_thread
 
-_LINES = 4  # parameters that are moved to see the loss's noise
+_LINES = 4  # along which the loss's noise is seen
+_SHARE = 10  # of the time that is left: what these may take one part of
 _EACH = 2048  # entries up to which "auto" takes a finite difference in each
 _LOSSES = 3  # for one entry, on average
 _SLACK = 1.2
@@ -42,7 +44,7 @@ def measure(calls: Calls, options: Options) -> Measured:
     # From here on functions run beside the point too, where warnings are expected.
     with np.errstate(all="ignore"):
         evaluate, base, work = _ready(calls, int(options.jobs))
-        noise = _noise(calls, evaluate, base, seed)
+        noise = _noise(calls, evaluate, base, seed, work)
         if not noise.is_rounding and not point.spread:
             point = contract.with_spread(point, contract.repeated_spread(calls))
         noise = noise.at_least(point.spread / 2)
@@ -90,11 +92,14 @@ def _with_differences(
     return Measured(evidence, evidence, None, found)
 
 
-def _noise(calls: Calls, evaluate: Evaluator, base: np.floating[Any], seed: int) -> Noise:
+def _noise(
+    calls: Calls, evaluate: Evaluator, base: np.floating[Any], seed: int, work: Work
+) -> Noise:
     """The loss's noise along lines through the point; of a large model, through some parameters."""
     parameters = calls.parameters
     if parameters.size <= LARGE:
-        return measure_noise(evaluate, parameters, base, seed)
+        lines = _LINES if work.affords(_SHARE * POINTS * _LINES) else 1
+        return measure_noise(evaluate, parameters, base, seed, lines=lines)
     rng = np.random.default_rng(seed)
     some = rng.permutation(len(parameters.leaves))[:_LINES]
     groups = [whole_leaf(parameters.leaves[row], rng) for row in some]

@@ -39,7 +39,8 @@ class Measured:
     def directions(self) -> int:
         """Along how many random directions the loss was differentiated."""
         groups = self.coordinates.groups if self.coordinates is not None else ()
-        return sum(not group.alone for group in groups)
+        left_out = self.judged.difference.left_out
+        return sum(not (group.alone or left_out[row]) for row, group in enumerate(groups))
 
     def moved(self, leaf: Leaf) -> Leaf:
         """Where a parameter lies in what was judged."""

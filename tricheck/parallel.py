@@ -72,7 +72,7 @@ def spread(
         When the model cannot be sent, a worker dies, or the loss is another there.
     """
     joblib = _joblib()
-    workers = joblib.effective_n_jobs(jobs)
+    workers = min(joblib.effective_n_jobs(jobs), joblib.effective_n_jobs(-1))  # no more than cores
     count = min(int(_CHUNK / max(seconds, 1e-9)) + 1, -(-len(positions) // (_PARTS * workers)))
     chunks = [positions[k : k + count] for k in range(0, len(positions), count)]
     key, payload, path = uuid.uuid4().hex, _packed(sweeper, jobs), list(sys.path)
@@ -85,7 +85,8 @@ def spread(
                 return
             yield joblib.delayed(_answer)(key, path, payload, task, chunk)
 
-    answers = joblib.Parallel(n_jobs=jobs, batch_size=1, return_as="generator")(tasks())
+    processes = joblib.Parallel(min(workers, len(chunks)), return_as="generator", batch_size=1)
+    answers = processes(tasks())
     with _explained(jobs), closing(answers):
         for chunk, (answer, losses) in zip(chunks, answers, strict=False):
             sweeper.evaluate.counts["loss"] += losses
@@ -104,8 +105,8 @@ def _joblib() -> Any:
         import threadpoolctl
     except ImportError as error:
         raise ModelError(
-            f"jobs needs {error.name}, which is not installed: pip install 'tricheck[parallel]', "
-            "or leave jobs=1"
+            f"jobs needs joblib, cloudpickle and threadpoolctl ({error}): pip install "
+            "'tricheck[parallel]', or leave jobs=1"
         ) from error
     del cloudpickle, threadpoolctl
     return joblib

@@ -88,7 +88,8 @@ def _slopes(groups: list[Group], sources: Sources, sweeper: Sweeper) -> dict[Gro
             if not left_out[row]:
                 found[group] = difference.entry(row)
     if len(found) < len(groups):
-        watch.omit(f"finite differences along {len(groups) - len(found)} directions")
+        count = len(groups) - len(found)
+        watch.omit(f"finite differences along {count} direction{'s' * (count > 1)}")
     return found
 
 
@@ -124,8 +125,9 @@ def so_far(
     for leaf in sources.parameters.leaves:
         speaks = ~difference.left_out[leaf.place]
         speaks |= differences(sources, leaf, rtol) != 0.0
-        if not sources.candidates or not speaks.any():
+        if not sources.candidates:
             speaks[:] = True
+        speaks[0] |= not speaks.any()
         for offset in np.flatnonzero(speaks):
             if not difference.left_out[leaf.start + offset]:
                 known[len(groups)] = difference.entry(leaf.start + offset)

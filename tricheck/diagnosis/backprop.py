@@ -88,6 +88,11 @@ def diagnose(
 
 Found = dict[str, Finding]
 
+_TOO_LARGE = (
+    "Mistakes on the way back are not looked for in a model of this size: check a smaller one too."
+)
+_NO_TIME = "There was no time to look for mistakes on the way back."
+
 
 def _at_sight(evidence: Evidence, blocks: list[Block], around: Surroundings) -> Found:
     """Findings on blocks that have no values to compare: another shape, NaN, another each time."""
@@ -153,6 +158,8 @@ def _unexplained(
     names = [block.name for block in blocks]
     turn = None if calls.hurried else curl(calls, evidence, names, explained)
     remark = UPDATED if moves_parameters(evidence.point) else ""
+    if calls.hurried and not remark:
+        remark = _TOO_LARGE if calls.parameters.size > LARGE else _NO_TIME
     return {block.name: fallback(block, around, turn, remark) for block in blocks}
 
 

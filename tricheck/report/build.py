@@ -64,15 +64,24 @@ def parameter_report(
 def _pairs(measured: Measured, leaf: Leaf) -> list[_Beside]:
     """The pairs of a parameter: with a finite difference, along what has moved."""
     whole, moved, along = measured.evidence, measured.judged, measured.moved(leaf)
-    found = [_beside(moved, moved.backprop, moved.difference, along)]
+    found = [_moved(moved, moved.backprop, moved.difference, along)]
     if whole.reference is not None and moved.reference is not None:
         found.insert(0, _beside(whole, whole.backprop, whole.reference, leaf))
-        found.append(_beside(moved, moved.difference, moved.reference, along))
+        found.append(_moved(moved, moved.difference, moved.reference, along))
     return found
 
 
 def _beside(evidence: Evidence, first: Estimate, second: Estimate, leaf: Leaf) -> _Beside:
     return _Beside(first.part(leaf.place), second.part(leaf.place), evidence.rtol, leaf)
+
+
+def _moved(evidence: Evidence, first: Estimate, second: Estimate, leaf: Leaf) -> _Beside:
+    """The same where a finite difference was taken, unless it nowhere was."""
+    rows = np.flatnonzero(~evidence.difference.left_out[leaf.place])
+    if rows.size in (0, leaf.stop - leaf.start):
+        return _beside(evidence, first, second, leaf)
+    where = leaf.start + rows
+    return _Beside(first.part(where), second.part(where), evidence.rtol, leaf, rows)
 
 
 Where = slice | npt.NDArray[np.intp]
@@ -86,6 +95,7 @@ class _Beside:
     second: Estimate
     rtol: float
     leaf: Leaf
+    rows: npt.NDArray[np.intp] | None = None  # of the leaf's entries, where these are not all
 
     @property
     def name(self) -> str:
@@ -108,7 +118,7 @@ class _Beside:
             within,
             float(worst.differences[0]),
             float(worst.bounds[0]),
-            self.leaf.index(self.worst),
+            self.leaf.index(self.worst if self.rows is None else int(self.rows[self.worst])),
             relative_error(self.first.values, self.second.values),
         )
 

@@ -64,6 +64,9 @@ def _show(watch: Watch, over: threading.Event) -> None:
 def status(watch: Watch, width: int) -> Text:
     """One line: what is being looked at, how much of it is done, the time left, the worst so far.
 
+    The worst is by how much backprop and the finite difference are apart, relative to the
+    parameter's largest entry.
+
     Examples
     --------
     >>> import numpy as np
@@ -73,7 +76,7 @@ def status(watch: Watch, width: int) -> Text:
     >>> watch.begin("finite differences", Parameters.read({"W": W}), 4, W)
     >>> watch.saw([0, 1], np.array([1.0, 2.5]))
     >>> print(status(watch, 80).plain)
-    finite differences of W #####..... 2/4, 0:00 left, worst discrepancy 1.2e-01
+    finite differences of W #####..... 2/4, 0:00 left, worst 1.2e-01
     """
     from rich.text import Text
 
@@ -86,11 +89,15 @@ def status(watch: Watch, width: int) -> Text:
     left = watch.seconds_left
     line.append(f", {_clock(left)} left" if left is not None else f", {_clock(watch.elapsed)}")
     if watch.worst:
-        line.append(f", worst discrepancy {watch.worst:.1e}")
-    if watch.max_seconds is not None:
-        line.append(f", ends at {_clock(watch.max_seconds)}")
+        line.append(f", worst {watch.worst:.1e}")
+    if watch.max_seconds is not None or watch.interrupted:
+        line.append(_deadline(watch))
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _deadline(watch: Watch) -> str:
+    return f", ends at {_clock(watch.max_seconds or 0.0)}" if watch.allows() else ", finishing"
 
 
 def _clock(seconds: float) -> str:

@@ -151,6 +151,8 @@ def _table(report: Report) -> Iterator[Line]:
         yield [Span(f"    {name:<{_NAME_WIDTH}} {cells}{last}".rstrip(), "faint")]
     for parameter in report.parameters.values():
         yield from _row(parameter, columns, width)
+    if report.directions and len(columns) > 1:
+        yield [Span("    with a finite difference: along random directions", "faint")]
 
 
 def _row(parameter: ParameterReport, columns: list[str], width: int) -> Iterator[Line]:
@@ -346,6 +348,8 @@ def _next(report: Report) -> str:
     if report.verdict is Verdict.INCONCLUSIVE and Cause.KINK in causes:
         return _NEXT[Verdict.NONDIFFERENTIABLE].format(names="the point")
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
+    if report.partial and report.verdict in (Verdict.FINITE_DIFFERENCE, Verdict.INCONCLUSIVE):
+        return "Check again with more time, to settle what was left out."
     shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
     return _NEXT[report.verdict].format(names=shown)
 

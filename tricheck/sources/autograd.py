@@ -11,7 +11,7 @@ import numpy as np
 
 from tricheck.calls import Calls, read_loss
 from tricheck.errors import ModelError
-from tricheck.parameters import LARGE, Blocks, FloatArray
+from tricheck.parameters import Blocks, FloatArray
 from tricheck.sources.monte_carlo import gradient_bound, random_jitter
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
@@ -97,7 +97,7 @@ def _measure(
         arguments = calls.arguments()
         return read_loss(rerun(loss, parameters, flat, arguments, read=loss_of, spare=True))
 
-    large = parameters.size > LARGE  # then the runs beside the point show both roundings
+    quick = calls.hurried  # then the runs beside the point show both roundings
     estimate = of_loss(
         run,
         calls,
@@ -106,9 +106,9 @@ def _measure(
         "autograd",
         traced=traced,
         value=value,
-        beside=partial(run, jitter=random_jitter(seed)) if large else run,
+        beside=partial(run, jitter=random_jitter(seed)) if quick else run,
     )
-    if large or not estimate.repeatable:
+    if quick or not estimate.repeatable:
         return estimate
     scattered = gradient_bound(
         lambda jitter: run(parameters.values, jitter)[1],

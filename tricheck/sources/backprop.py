@@ -35,6 +35,7 @@ def measure(calls: Calls, point: Point, seed: int) -> Estimate:
             point.gradient,
             point.gradient_eps,
             seed,
+            quick=calls.hurried,
         )
     return Estimate(Source.BACKPROP, point.gradient, bounds, "hand-written")
 

@@ -66,6 +66,8 @@ def measure_noise(
     parameters: Parameters,
     loss: np.floating[Any],
     seed: int,
+    *,
+    lines: int = _MOST_LINES,
 ) -> Noise:
     """Noise of the loss along random lines from the point, more of them for larger models.
 
@@ -79,6 +81,8 @@ def measure_noise(
         The loss there, in the precision it is returned in.
     seed : int
         Seed of the lines' directions.
+    lines : int
+        No more than so many.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def measure_noise(
     level, length, size, slope = _settled(evaluate, random_direction(parameters, rng), loss, rng)
     levels, slopes = [level], [slope]
     if level:
-        for _ in range(min(1 + parameters.size // 32, _MOST_LINES - 1)):
+        for _ in range(min(1 + parameters.size // 32, lines - 1)):
             places = length * random_places(rng)
             values, _ = line_values(evaluate, random_direction(parameters, rng), places)
             if np.all(np.isfinite(values)) and not _repeats(values):

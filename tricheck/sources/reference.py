@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import LARGE, Blocks, FloatArray, Parameters, largest_of
+from tricheck.parameters import Blocks, FloatArray, Parameters, largest_of
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
@@ -202,7 +202,8 @@ def _of_callable(function: Callable[..., Any], calls: Calls, seed: int) -> Refer
 
     values = parameters.joined(gradient(parameters.values))
     name = getattr(function, "__name__", type(function).__name__)
-    return bounded(beside, values, parameters, seed, f"function {name}")
+    how = f"function {name}"
+    return bounded(beside, values, parameters, seed, how, quick=calls.hurried)
 
 
 def bounded(
@@ -212,15 +213,15 @@ def bounded(
     seed: int,
     method: str,
     *,
+    quick: bool = False,
     traced: bool = False,
     mismatch: Mismatch | None = None,
 ) -> ReferenceEstimate:
     """A reference estimate whose bound comes from rerunning it at neighbouring points."""
     eps = np.broadcast_to(float(np.finfo(np.float64).eps), parameters.size)
-    large = parameters.size > LARGE
-    again = None if large else parameters.joined(gradient(parameters.values.copy()))
-    bounds = rounding_bound(gradient, parameters, values, eps, seed + 1)
-    if large and not _is_rounding(bounds, values, parameters):
+    again = None if quick else parameters.joined(gradient(parameters.values.copy()))
+    bounds = rounding_bound(gradient, parameters, values, eps, seed + 1, quick=quick)
+    if quick and not _is_rounding(bounds, values, parameters):
         again = parameters.joined(gradient(parameters.values.copy()))
     return ReferenceEstimate(
         Source.REFERENCE,

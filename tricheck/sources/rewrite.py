@@ -129,6 +129,7 @@ def of_loss(
         parameters,
         seed,
         f"{name} through {'the' if traced else 'another'} loss",
+        quick=calls.hurried,
         traced=traced,
         mismatch=mismatch(at_point, value or (lambda flat: run(flat)[0]), calls, noise, seed),
     )

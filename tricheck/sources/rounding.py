@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.parameters import (
-    LARGE,
     Blocks,
     FloatArray,
     Leaf,
@@ -36,7 +35,13 @@ Gradient = Callable[[FloatArray], Blocks]
 
 
 def rounding_bound(
-    gradient: Gradient, parameters: Parameters, values: FloatArray, eps: FloatArray, seed: int
+    gradient: Gradient,
+    parameters: Parameters,
+    values: FloatArray,
+    eps: FloatArray,
+    seed: int,
+    *,
+    quick: bool,
 ) -> FloatArray:
     """Bound on the rounding error of each entry of a gradient.
 
@@ -52,6 +57,8 @@ def rounding_bound(
         Machine epsilon of the arithmetic, entry by entry.
     seed : int
         Seed of the directions.
+    quick : bool
+        Two runs and a wider bound, in place of eleven or more.
 
     Returns
     -------
@@ -64,17 +71,16 @@ def rounding_bound(
     # One draw can miss an entry's rounding; its neighbours went through the same sums.
     usual = [typical(moved[leaf.place]) for leaf in parameters.leaves]
     bound = moved
-    large = parameters.size > LARGE  # nine gradients at a time are too many
     for leaf, size, ordinary in zip(parameters.leaves, largest, usual, strict=True):
         expected = float(eps[leaf.start]) * size
-        least = 4.0 * ordinary + (_EXPECTED_ULPS if large else 2.0) * expected
+        least = 4.0 * ordinary + (_EXPECTED_ULPS if quick else 2.0) * expected
         for piece in leaf.pieces:
             own = bound[piece]
             own *= 6.0
             own += 8.0 * eps[piece] * np.abs(values[piece])
             own += least
             own[~np.isfinite(values[piece])] = np.inf
-    if not large:
+    if not quick:
         bound += 8.0 * _along_a_line(gradient, parameters, values, eps, rng)
     return bound
 
