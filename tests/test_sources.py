@@ -73,6 +73,23 @@ def test_a_loss_that_bends_unseen_in_one_entry_is_measured_again_there() -> None
     assert report.parameters["params"].wrong == [(5,)]
 
 
+@pytest.mark.parametrize("large", [1.0, 1e3, 1e6])
+def test_an_entry_that_goes_far_does_not_hide_the_others_of_its_direction(large: float) -> None:
+    point = np.linspace(0.01, 1.0, 3000)
+    point[-1] = large
+
+    def wrong(w: Array) -> Any:
+        return np.cos(w) + 0.5 * (np.arange(w.size) == 7)
+
+    def loss(w: Array) -> Any:
+        return np.sum(np.sin(w))
+
+    report = tricheck.check(loss, wrong, point, reference=None)
+    assert report.verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["params"].wrong == [(7,)]
+    assert tricheck.check(loss, np.cos, point, reference=None).verdict is Verdict.AGREE
+
+
 def steep(w: Array) -> Any:
     return np.sum(np.exp(300 * w))
 
