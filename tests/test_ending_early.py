@@ -204,6 +204,14 @@ def test_the_api_raises_and_restores(losses: int) -> None:
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("losses", range(1, 260, 23))
+def test_what_was_left_out_is_no_imprecision_of_the_loss(losses: int) -> None:
+    report = interrupted_after(losses)
+    assert not report.findings
+    asked = "Give the check more time" in str(report)
+    assert asked == (report.verdict is not Verdict.AGREE)
+
+
 MODEL_FILE = """
 import time
 from pathlib import Path

@@ -46,6 +46,50 @@ def test_wrong_gradients_of_hard_losses(case: str, factor: float) -> None:
     assert report.verdict is Verdict.BACKPROP, str(report)
 
 
+STEEP_AT_ONE = np.where(np.arange(200) == 5, 1e3, 1.0)  # an entry that no sample holds
+
+
+def odd(w: Array) -> Any:
+    return np.sum(np.tanh(STEEP_AT_ONE * w))
+
+
+def odd_gradient(w: Array) -> Any:
+    return STEEP_AT_ONE / np.cosh(STEEP_AT_ONE * w) ** 2
+
+
+def odd_gradient_gone_wrong(w: Array) -> Any:
+    return odd_gradient(w) * np.where(STEEP_AT_ONE > 1.0, 1.0001, 1.0)
+
+
+def test_a_loss_that_bends_unseen_in_one_entry_is_measured_again_there() -> None:
+    """It is odd about the point, so its one-sided gap vanishes, and the sample is straight."""
+    point = np.zeros(200)
+    report = tricheck.check(odd, odd_gradient, point)
+    assert report.verdict is Verdict.AGREE, str(report)
+    off = np.abs(report.gradients["finite-difference"] - odd_gradient(point))
+    assert np.all(off <= report.bounds["finite-difference"])
+    report = tricheck.check(odd, odd_gradient, point, reference=odd_gradient_gone_wrong)
+    assert report.verdict is Verdict.REFERENCE, str(report)
+    assert report.parameters["params"].wrong == [(5,)]
+
+
+@pytest.mark.parametrize("large", [1.0, 1e3, 1e6])
+def test_an_entry_that_goes_far_does_not_hide_the_others_of_its_direction(large: float) -> None:
+    point = np.linspace(0.01, 1.0, 3000)
+    point[-1] = large
+
+    def wrong(w: Array) -> Any:
+        return np.cos(w) + 0.5 * (np.arange(w.size) == 7)
+
+    def loss(w: Array) -> Any:
+        return np.sum(np.sin(w))
+
+    report = tricheck.check(loss, wrong, point, reference=None)
+    assert report.verdict is Verdict.BACKPROP, str(report)
+    assert report.parameters["params"].wrong == [(7,)]
+    assert tricheck.check(loss, np.cos, point, reference=None).verdict is Verdict.AGREE
+
+
 def steep(w: Array) -> Any:
     return np.sum(np.exp(300 * w))
 

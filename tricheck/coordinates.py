@@ -120,6 +120,10 @@ class Group:
         """Some of its parameter's entries, of which it holds all."""
         return Group(self.leaf, offsets, self.paces[offsets])
 
+    def part(self, rows: npt.NDArray[np.intp]) -> Group:
+        """Some of its own entries."""
+        return replace(self, offsets=self.members[rows], paces=self.paces[rows])
+
     def along(self, differences: FloatArray) -> Group:
         """The same, each entry going the way that other sources differ in it, so that they add."""
         paces = np.copysign(self.paces, differences, dtype=np.float32)

@@ -21,7 +21,7 @@ from tricheck.facts import Evidence
 from tricheck.judge import Sources, judge
 from tricheck.measured import Measured
 from tricheck.narrowing import MANY, Narrowing
-from tricheck.parameters import LARGE, FloatArray, Leaf
+from tricheck.parameters import LARGE, FloatArray, Leaf, pieces
 from tricheck.sources.finite_difference import FiniteDifference, Sweeper, merged
 from tricheck.sources.ladder import Derivative
 from tricheck.sources.several import settle
@@ -31,6 +31,7 @@ from tricheck.work import Work
 
 _LOSSES = 4  # along a direction, on average
 _CARE = 2  # times what something takes must be left: a closer look at what is found takes time too
+_RANGE = 1e2  # of scales that one direction may hold
 _ALONE = 8  # disputed entries of one parameter that are measured one by one
 
 Offsets = npt.NDArray[np.intp]
@@ -198,14 +199,27 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
         whole = whole_leaf(leaf, rng)
         apart = differences(sources, leaf, rtol)
         if not apart.any():
-            yield whole
+            yield from _alike(whole, sources.parameters.values)
             continue
         alone, together = _chosen(apart, rng)
         yield from (whole.only(alone[k : k + 1]) for k in range(alone.size))
         if together.size:
             yield whole.only(together).along(apart[together])
         if alone.size + together.size < whole.count:
-            yield whole.only(np.flatnonzero(apart == 0.0))
+            rest = whole.only(np.flatnonzero(apart == 0.0))
+            yield from _alike(rest, sources.parameters.values)
+
+
+def _alike(group: Group, point: FloatArray) -> Iterator[Group]:
+    """A group in parts of about the same scale: beside entries that go far, small ones are lost."""
+    largest = max(float(np.max(np.abs(group.of(point, part)))) for part in pieces(0, group.count))
+    if largest < _RANGE:
+        yield group
+        return
+    scales = np.maximum(np.abs(group.of(point)), 1.0)
+    ranges = np.floor(np.log(scales) / np.log(_RANGE))
+    for one in np.unique(ranges):
+        yield group.part(np.flatnonzero(ranges == one))
 
 
 def differences(sources: Sources, leaf: Leaf, rtol: float) -> FloatArray:

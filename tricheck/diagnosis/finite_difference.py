@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tricheck.comparison import BoolArray
 from tricheck.facts import Evidence, admits
 from tricheck.parameters import Leaf
 from tricheck.sources.finite_difference import FiniteDifference
@@ -34,7 +35,8 @@ def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
         if in_pieces := [i for i in evidence.pieces if leaf.start <= i < leaf.stop]:
             findings.append(_in_pieces(evidence, leaf, in_pieces[0]))
         elif verdicts[leaf.name] is Verdict.FINITE_DIFFERENCE:
-            findings.append(_imprecise(evidence, leaf, Severity.WARNING))
+            if not _left_open(evidence, leaf):
+                findings.append(_imprecise(evidence, leaf, Severity.WARNING))
         elif evidence.difference.fixed_step is not None and _costly(evidence, leaf):
             findings.append(_imprecise(evidence, leaf, Severity.NOTE))
     return findings
@@ -138,9 +140,23 @@ def _costly(evidence: Evidence, leaf: Leaf) -> bool:
     return bool(np.max(bounds) > _TUTORIAL * np.max(evidence.largest[leaf.place]))
 
 
+def _left_open(evidence: Evidence, leaf: Leaf) -> bool:
+    """Whether entries were left out, and those that were not show no imprecision."""
+    left_out = evidence.difference.left_out[leaf.place]
+    return bool(left_out.any() and not _coarse(evidence, leaf).any())
+
+
+def _coarse(evidence: Evidence, leaf: Leaf) -> BoolArray:
+    """Entries that were measured, and confirm nobody."""
+    difference = evidence.difference
+    coarse = difference.bounds[leaf.place] > SHARP * evidence.largest[leaf.place]
+    return np.array(coarse & ~difference.left_out[leaf.place], dtype=bool)
+
+
 def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     difference = evidence.difference
-    position = leaf.start + int(np.argmax(difference.bounds[leaf.place]))
+    measured = np.where(difference.left_out[leaf.place], 0.0, difference.bounds[leaf.place])
+    position = leaf.start + int(np.argmax(measured))
     entry = difference.entry(position)
     cause = _cause(evidence, entry)
     message = _words(difference, position, cause).format(
@@ -156,7 +172,7 @@ def _imprecise(evidence: Evidence, leaf: Leaf, severity: Severity) -> Finding:
     if np.isfinite(entry.best_step):
         numbers["better_step"] = entry.best_step
         message += f" A step of {entry.best_step:.0e} would do; without a fixed step it is chosen."
-    bad = difference.bounds[leaf.place] > SHARP * evidence.largest[leaf.place]
+    bad = _coarse(evidence, leaf)
     worst = [position - leaf.start]
     entries = leaf.indices(np.flatnonzero(bad) if bad.any() else worst)
     return Finding(cause, message, Source.FINITE_DIFFERENCE, leaf.name, entries, severity, numbers)

@@ -347,6 +347,10 @@ def _next(report: Report) -> str:
         return "Check again without a fixed step: then a step is chosen for every entry."
     if report.verdict is Verdict.INCONCLUSIVE and Cause.KINK in causes:
         return _NEXT[Verdict.NONDIFFERENTIABLE].format(names="the point")
+    explained = any(finding.severity is not Severity.NOTE for finding in report.findings)
+    untold = report.verdict in (Verdict.FINITE_DIFFERENCE, Verdict.INCONCLUSIVE)
+    if report.partial and untold and not explained:
+        return "Give the check more time: too much of the finite difference was left out."
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
     if report.partial and report.verdict in (Verdict.FINITE_DIFFERENCE, Verdict.INCONCLUSIVE):
         return "Check again with more time, to settle what was left out."

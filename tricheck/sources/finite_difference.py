@@ -76,6 +76,13 @@ class FiniteDifference(Estimate):
             left_out[self.single.positions] = False
         return left_out
 
+    @property
+    def with_one_stencil(self) -> npt.NDArray[np.bool_]:
+        """Entries whose truncation is told by a sample of others, shape (size,)."""
+        single = ~self.left_out
+        single[list(self.measured)] = False
+        return single
+
     def kinked(self, leaf: Leaf) -> list[int]:
         """Positions of a parameter whose stencils met a kink."""
         return [i for i, one in self.measured.items() if one.kink and leaf.start <= i < leaf.stop]
