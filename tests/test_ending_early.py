@@ -17,6 +17,7 @@ import pytest
 import tricheck
 from tricheck import Model, ModelError, Report, Verdict
 from tricheck.options import Options
+from tricheck.verdict import ACCUSING
 from tricheck.watch import Watch
 
 Params = dict[str, Any]
@@ -94,6 +95,9 @@ def test_what_backprop_and_reference_differ_in_is_found_all_the_same(
     clock: Clock, wrong: str, seconds: float
 ) -> None:
     report = tricheck.check(slow_model(clock, wrong=wrong), max_seconds=seconds)
+    if seconds <= 60:  # too little for any finite difference, and so for a kink to show
+        assert report.verdict in (Verdict.BACKPROP, Verdict.INCONCLUSIVE)
+        return
     assert report.verdict is Verdict.BACKPROP
     name = "b" if wrong == "bias" else "W"
     assert report.parameters[name].verdict is Verdict.BACKPROP
@@ -128,7 +132,7 @@ def test_without_a_reference_what_was_not_measured_is_not_passed(
 
 def test_more_time_shows_smaller_shared_errors(clock: Clock) -> None:
     shown = []
-    for seconds in (110, 160, 230):
+    for seconds in (70, 150, 400):
         clock.now = 0.0
         report = tricheck.check(slow_model(clock, shape=(20, 10)), max_seconds=seconds)
         shown.append(max(p.shared_sensitivity for p in report.parameters.values()))
@@ -179,10 +183,28 @@ def test_interrupted_anywhere_it_accuses_nobody_wrongly(losses: int) -> None:
 
 
 @pytest.mark.parametrize("losses", range(1, 260, 23))
-def test_interrupted_anywhere_a_wrong_entry_stays_named(losses: int) -> None:
+def test_interrupted_anywhere_a_wrong_entry_is_named_or_left_open(losses: int) -> None:
     report = interrupted_after(losses, "entry")
-    assert report.parameters["W"].wrong == [(5, 7)]
     assert report.parameters["b"].wrong == []
+    if losses > 100:  # disputed entries come first
+        assert report.parameters["W"].wrong == [(5, 7)]
+    assert not report.ok
+    assert report.verdict in (Verdict.BACKPROP, Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.3, None])
+def test_at_a_kink_a_hurried_check_accuses_nobody(seconds: float | None) -> None:
+    """There backprop and the reference may take either side; only a finite difference tells."""
+    X = np.abs(np.random.default_rng(0).standard_normal((5, 3)))
+
+    def loss(w: Any) -> Any:
+        z = X @ w
+        return np.sum(np.where(z >= 0.0, z, 0.01 * z))
+
+    def gradient(w: Any) -> Any:
+        return X.T @ np.where(X @ w > 0.0, 1.0, 0.01)
+
+    assert tricheck.check(loss, gradient, np.zeros(3), max_seconds=seconds).verdict not in ACCUSING
 
 
 @pytest.mark.parametrize("losses", [1, 3, 20, 60, 100, 150])

@@ -21,7 +21,7 @@ from tricheck.sources import reference as references
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.noise import Noise, measure_noise
 from tricheck.sources.residual import POINTS
-from tricheck.survey import so_far, survey
+from tricheck.survey import so_far, survey, worst_disputed
 from tricheck.work import Work, one_blas_thread
 
 _LINES = 4  # along which the loss's noise is seen
@@ -84,7 +84,7 @@ def _with_differences(
     if not each:
         return survey(sources, sweeper, rtol, seed)
     work.watch.begin("finite differences", sources.parameters, size, sources.backprop.values)
-    difference = sweeper.measure()
+    difference = sweeper.measure(worst_disputed(sources, rtol))
     if missing := int(np.sum(difference.left_out)):
         work.watch.omit(f"finite differences in {missing} of {size} entries")
         return so_far(sources, sweeper, difference, rtol, seed)

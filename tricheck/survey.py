@@ -230,6 +230,16 @@ def differences(sources: Sources, leaf: Leaf, rtol: float) -> FloatArray:
     return np.concatenate([_differences(sources, place, rtol) for place in leaf.pieces])
 
 
+def worst_disputed(sources: Sources, rtol: float) -> list[int]:
+    """Positions of a few entries of each parameter in which sources differ most."""
+    found: list[int] = []
+    for leaf in sources.parameters.leaves:
+        apart = np.abs(differences(sources, leaf, rtol))
+        worst = np.argsort(-apart, kind="stable")[: _ALONE // 2]
+        found += [leaf.start + int(offset) for offset in worst if apart[offset]]
+    return found
+
+
 def _differences(sources: Sources, place: slice, rtol: float) -> FloatArray:
     """The same of some entries in a row."""
     mine = sources.backprop.part(place)

@@ -22,10 +22,7 @@ Numbers = dict[str, float | str | list[str]]
 def diagnose(evidence: Evidence, verdicts: dict[str, Verdict]) -> list[Finding]:
     """Findings on the finite difference, one per parameter where there is something to say."""
     findings = [_one_jump(evidence.jump)] if evidence.jump else []
-    left_out = evidence.difference.left_out
     for leaf in evidence.parameters.leaves:
-        if left_out[leaf.place].all():
-            continue  # it was not measured, which is said of the whole
         kinked = evidence.difference.kinked(leaf)
         at_point = [i for i in kinked if not _kink_of(evidence, i).distance]
         if at_point:

@@ -352,8 +352,6 @@ def _next(report: Report) -> str:
     if report.partial and untold and not explained:
         return "Give the check more time: too much of the finite difference was left out."
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
-    if report.partial and report.verdict in (Verdict.FINITE_DIFFERENCE, Verdict.INCONCLUSIVE):
-        return "Check again with more time, to settle what was left out."
     shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
     return _NEXT[report.verdict].format(names=shown)
 

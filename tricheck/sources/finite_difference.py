@@ -155,16 +155,22 @@ class Sweeper:
         # In another process there is one chunk to do.
         return Sweeper, (self.evaluate, self.base, self.noise, self.step)
 
-    def measure(self) -> FiniteDifference:
-        """Differentiate the loss in every entry, with one stencil where a sample allows it."""
+    def measure(self, first: Sequence[int] = ()) -> FiniteDifference:
+        """Differentiate the loss in every entry, with one stencil where a sample allows it.
+
+        Some entries may come first, as it may have to end before it gets to all.
+        """
+        early = self.entries(first)
         if self.step is not None or not self.noise.is_rounding:
-            return self.certify_all()
+            rest = [i for i in range(self.evaluate.flat.size) if i not in early]
+            return self.gradient(early | self.entries(rest))
         leaves = self.evaluate.leaves
         chosen = sample(leaves)
         sampled, stencils = self._sample(chosen)
         known = None
         if len(sampled) == len(chosen):
             known = law(stencils, self._scales(chosen), self.noise.level)
+        sampled |= early
         plain = [] if known is None else self._plain(leaves, sampled, known)
         single = None if known is None else self._single(plain, known)
         found = sampled.keys() | ([] if single is None else single.positions[single.lawful])
