@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, TypeVar
 
 import numpy as np
@@ -197,13 +198,12 @@ class Coordinates:
         ordered = sorted(groups, key=lambda group: group.leaf.start)
         leaves: list[Leaf] = []
         start = 0
-        for leaf in parameters.leaves:
-            own = tuple(group for group in ordered if group.leaf is leaf)
-            if own:
-                stop = start + len(own)
-                shape, dtype = (len(own),), leaf.dtype
-                leaves.append(_Coordinates(leaf.name, shape, dtype, start, stop, False, own))
-                start = stop
+        for _, together in groupby(ordered, key=lambda group: group.leaf.start):
+            own = tuple(together)
+            leaf, stop = own[0].leaf, start + len(own)
+            shape = (len(own),)
+            leaves.append(_Coordinates(leaf.name, shape, leaf.dtype, start, stop, False, own))
+            start = stop
         values = [group.of(parameters.values)[0] if group.alone else 0.0 for group in ordered]
         flat = np.array(values, dtype=parameters.values.dtype)
         return cls(tuple(ordered), Parameters(tuple(leaves), flat, None))

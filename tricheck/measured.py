@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from tricheck.comparison import BoolArray
 from tricheck.coordinates import Coordinates
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence, cancelled, facts_of
 from tricheck.parameters import FloatArray, Index, Leaf, largest_of
 from tricheck.vocabulary import Finding
 
@@ -44,7 +45,7 @@ class Measured:
 
     def moved(self, leaf: Leaf) -> Leaf:
         """Where a parameter lies in what was judged."""
-        return next(one for one in self.judged.parameters.leaves if one.name == leaf.name)
+        return self._leaves[leaf.name]
 
     def skipped(self, leaf: Leaf) -> BoolArray:
         """Entries of which no finite difference was taken by themselves, in the leaf's order."""
@@ -82,7 +83,11 @@ class Measured:
 
     def vanished(self, leaf: Leaf) -> bool:
         """Whether a parameter's gradient is zero as far as anybody can tell, and seen to be."""
-        return bool(np.all(facts_of(self.judged).vanished[self.moved(leaf).place]))
+        return bool(np.all(self._vanished[self.moved(leaf).place]))
+
+    def cancels(self, leaf: Leaf) -> bool:
+        """Whether no source can tell a parameter's gradient from zero."""
+        return bool(np.all(self._cancelled[self.moved(leaf).place]))
 
     def indices(self, leaf: Leaf, rows: npt.NDArray[np.intp]) -> list[Index]:
         """The entries that some of what was judged of a parameter stands for."""
@@ -98,3 +103,17 @@ class Measured:
         return list(
             zip(*(axis.tolist() for axis in np.unravel_index(offsets, leaf.shape)), strict=True)
         )
+
+    # Each takes a pass over all, and is asked for once for every parameter.
+
+    @cached_property
+    def _leaves(self) -> dict[str, Leaf]:
+        return {leaf.name: leaf for leaf in self.judged.parameters.leaves}
+
+    @cached_property
+    def _vanished(self) -> BoolArray:
+        return facts_of(self.judged).vanished
+
+    @cached_property
+    def _cancelled(self) -> BoolArray:
+        return cancelled(self.judged)

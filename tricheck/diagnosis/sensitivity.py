@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tricheck.facts import cancelled
 from tricheck.measured import Measured
 from tricheck.parameters import FloatArray, Leaf
 
@@ -19,7 +18,7 @@ def limits(measured: Measured, leaf: Leaf) -> FloatArray:
     """
     evidence = measured.evidence
     size = leaf.stop - leaf.start
-    if vanishes(measured, leaf):
+    if measured.cancels(leaf):
         return np.full(size, np.inf)
     own = evidence.backprop.bounds[leaf.place]
     reference = evidence.reference
@@ -31,12 +30,6 @@ def limits(measured: Measured, leaf: Leaf) -> FloatArray:
     if evidence.rtol:
         np.maximum(bounds, evidence.rtol * measured.largest(leaf), out=bounds)
     return bounds
-
-
-def vanishes(measured: Measured, leaf: Leaf) -> bool:
-    """Whether no source can tell a parameter's gradient from zero."""
-    moved = measured.moved(leaf)
-    return bool(cancelled(measured.judged)[moved.place].all())
 
 
 def of_entry(measured: Measured, seen: FloatArray, leaf: Leaf) -> float:
@@ -87,6 +80,6 @@ def shared(measured: Measured, leaf: Leaf) -> float:
         Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
     """
     largest = measured.largest(leaf)
-    if not largest or vanishes(measured, leaf):
+    if not largest or measured.cancels(leaf):
         return float("inf")
     return _BOTH * float(np.max(measured.unseen(leaf))) / largest
