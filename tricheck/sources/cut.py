@@ -10,10 +10,10 @@ import numpy as np
 
 from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
-from tricheck.parameters import FloatArray, Leaf
+from tricheck.parameters import LARGE, FloatArray, Leaf
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
-from tricheck.sources.rounding import lengths
+from tricheck.sources.rounding import leaf_lengths, lengths
 
 _WIDE, _NARROW = 2.0**-10, 2.0**-13  # relative to the parameters
 _ABOVE_NOISE = 64.0
@@ -22,7 +22,8 @@ _ABOVE_NOISE = 64.0
 def cut_parameters(estimate: Estimate, calls: Calls, noise: Noise, seed: int) -> list[str]:
     """Parameters with entries of exactly zero though the loss has a slope in these.
 
-    Costs five calls of the loss for each parameter that has such entries.
+    Costs five calls of the loss for each parameter that has such entries. Of a large model only
+    parameters without any other are looked at: some entries are zero wherever units are.
 
     Parameters
     ----------
@@ -35,11 +36,12 @@ def cut_parameters(estimate: Estimate, calls: Calls, noise: Noise, seed: int) ->
     seed : int
         Seed of the directions.
     """
-    dead = estimate.values == 0.0
+    suspicious = np.all if calls.parameters.size > LARGE else np.any
+    dead = {leaf: estimate.values[leaf.place] == 0.0 for leaf in calls.parameters.leaves}
     return [
         leaf.name
-        for leaf in calls.parameters.leaves
-        if np.any(dead[leaf.place]) and _has_slope(leaf, dead, calls, noise, seed)
+        for leaf, where in dead.items()
+        if suspicious(where) and _has_slope(leaf, where, calls, noise, seed)
     ]
 
 
@@ -63,13 +65,16 @@ def _has_slope(leaf: Leaf, dead: BoolArray, calls: Calls, noise: Noise, seed: in
     over a jump it grows like 1/h, and on a kink the two sides differ.
     """
     parameters = calls.parameters
-    line = np.zeros(parameters.size)
     shares = np.random.default_rng(seed).standard_normal(leaf.stop - leaf.start)
-    line[leaf.place] = shares * lengths(parameters)[leaf.place] * dead[leaf.place]
+    line = shares * leaf_lengths(leaf, parameters) * dead
+
+    def along(step: float) -> float:
+        point = parameters.values.copy()
+        point[leaf.place] += step * line
+        return _loss(calls, point, spare=True)
+
     centre = _loss(calls, parameters.values)
-    ahead, behind, far, back = (
-        _loss(calls, parameters.values + step * line) for step in (_NARROW, -_NARROW, _WIDE, -_WIDE)
-    )
+    ahead, behind, far, back = map(along, (_NARROW, -_NARROW, _WIDE, -_WIDE))
     wide = (far - back) / (2.0 * _WIDE)
     narrow = (ahead - behind) / (2.0 * _NARROW)
     bend = abs(ahead + behind - 2.0 * centre) / (2.0 * _NARROW)
@@ -77,8 +82,8 @@ def _has_slope(leaf: Leaf, dead: BoolArray, calls: Calls, noise: Noise, seed: in
     return bool(seen and bend < 0.5 * abs(narrow) and 0.5 * abs(wide) < abs(narrow) < 2 * abs(wide))
 
 
-def _loss(calls: Calls, flat: FloatArray) -> float:
+def _loss(calls: Calls, flat: FloatArray, *, spare: bool = False) -> float:
     try:
-        return float(calls.loss(flat))
+        return float(calls.loss(flat, spare=spare))
     except Exception:  # beside the point the user's code may leave its domain
         return float("nan")

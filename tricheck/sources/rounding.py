@@ -137,12 +137,16 @@ def _along_a_line(
 
 def lengths(parameters: Parameters) -> FloatArray:
     """What one ulp is relative to; a zero takes the size of its neighbours."""
-    overall = _rms(parameters.values) or 1.0
-    found: FloatArray = np.abs(parameters.values)
+    found = np.empty_like(parameters.values)
     for leaf in parameters.leaves:
-        block = found[leaf.place]
-        np.maximum(block, _rms(block) or overall, out=block)
+        found[leaf.place] = leaf_lengths(leaf, parameters)
     return found
+
+
+def leaf_lengths(leaf: Leaf, parameters: Parameters) -> FloatArray:
+    """The same of one parameter."""
+    block: FloatArray = np.abs(parameters.values[leaf.place])
+    return np.maximum(block, _rms(block) or _rms(parameters.values) or 1.0, out=block)
 
 
 def _rms(block: FloatArray) -> float:
