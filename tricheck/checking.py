@@ -70,9 +70,10 @@ def check(
     reference : str, callable, reference object, list of these, or None
         The third source. ``"auto"`` is the first that can be had of ``"autograd"`` (the loss
         traced), ``"sympy"`` (run on symbols), ``"complex-step"`` and ``"longdouble"`` (finite
-        differences in extended precision). ``"jax"`` and ``"torch"`` differentiate a loss written
-        in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is handed over,
-        `tricheck.sympy` one that is written down as an expression.
+        differences in extended precision); all but the first take the entries one by one, and
+        are left out where there are more than 100,000. ``"jax"`` and ``"torch"`` differentiate a
+        loss written in them; `tricheck.autograd`, `tricheck.jax` and `tricheck.torch` one that is
+        handed over, `tricheck.sympy` one that is written down as an expression.
         A callable is called like `gradient`. Several are compared with each other too, and the
         finite difference settles their disputes. None does without.
     step : float, optional

@@ -34,6 +34,7 @@ _NAMED = {
 _NOISE = 12.0  # a largest deviation is four standard deviations, known to a factor of three
 _SAME = 1e-8  # of a parameter's largest entry: what another run may differ by, and be the same
 _AUTO = ("autograd", "sympy", "complex-step", "longdouble")
+_BY_ENTRY = _AUTO[1:]  # these take the entries one by one
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ def _first_that_works(
     passed: list[Finding] = []
     reasons = []
     for name in names:
+        if name in _BY_ENTRY and calls.parameters.size > LARGE:
+            count = f"{calls.parameters.size:,}"
+            reasons.append(f"{name}: it takes the entries one by one, and there are {count}")
+            continue
         try:
             estimate = _named(name, calls, noise, seed)
         except TraceError as error:
