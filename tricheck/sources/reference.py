@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls
 from tricheck.errors import ModelError, TraceError
 from tricheck.location import user_line
-from tricheck.parameters import Blocks, FloatArray, Parameters, largest_of
+from tricheck.parameters import LARGE, Blocks, FloatArray, Parameters, largest_of
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
 from tricheck.sources.noise import Noise
