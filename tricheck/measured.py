@@ -14,6 +14,8 @@ from tricheck.facts import Evidence, cancelled, facts_of
 from tricheck.parameters import FloatArray, Index, Leaf, largest_of
 from tricheck.vocabulary import Finding
 
+_PLAIN = 8.0  # errors of a central difference at its best step, each with its safety factor
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -61,10 +63,13 @@ class Measured:
         judged, place = self.judged, self.moved(leaf).place
         others = [source for source in (judged.backprop, judged.reference) if source is not None]
         own = np.maximum.reduce([source.bounds[place] for source in others])
-        slopes, bounds = judged.difference.values[place], own + judged.difference.bounds[place]
-        if self.coordinates is not None:
-            np.maximum(bounds, judged.rtol * np.abs(slopes), out=bounds)
-        return slopes, bounds
+        slopes, found = judged.difference.values[place], judged.difference.bounds[place]
+        if self.coordinates is None:
+            return slopes, own + found
+        # Before anybody is accused it is measured by plain differences, which see less.
+        plain = _PLAIN * np.cbrt(judged.difference.noise.level**2 * np.abs(slopes))
+        bounds: FloatArray = own + np.fmax(found, plain)
+        return slopes, np.fmax(bounds, judged.rtol * np.abs(slopes))
 
     def unseen(self, leaf: Leaf) -> FloatArray:
         """How far backprop may be off in each entry; in any one where groups were moved."""
