@@ -73,6 +73,11 @@ class Evidence:
         return pairs
 
     @cached_property
+    def facts(self) -> Facts[BoolArray]:
+        """What the verdict is decided on."""
+        return _facts(self)
+
+    @cached_property
     def apart(self) -> FloatArray:
         """The largest difference of any pair, shape (size,)."""
         apart: FloatArray = np.fmax.reduce([pair.differences for pair in self.pairs])
@@ -98,7 +103,11 @@ class Evidence:
 
 
 def facts_of(evidence: Evidence) -> Facts[BoolArray]:
-    """The facts of every entry, as arrays of shape (size,)."""
+    """The facts of every entry, as arrays of shape (size,); not to be changed."""
+    return evidence.facts
+
+
+def _facts(evidence: Evidence) -> Facts[BoolArray]:
     backprop, difference, reference = evidence.backprop, evidence.difference, evidence.reference
     size = evidence.parameters.size
     agree = {pair.name: pair.agree for pair in evidence.pairs}

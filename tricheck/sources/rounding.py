@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.parameters import (
+    LARGE,
     Blocks,
     FloatArray,
     Leaf,
@@ -29,7 +30,7 @@ _EXPECTED_ULPS = 64.0
 _STAYS = 64.0
 _KINK = 1e-3  # noise above this share of the gradient is taken for a kink
 _ZERO = 2.0**10  # ... unless it is no more than this many ulps of the largest gradient of all
-_ENOUGH = 100_000  # entries that tell the median of more
+_ENOUGH, _ENOUGH_OF_LARGE = 100_000, 10_000  # entries that tell the median of more
 _INTEGER = 1e-3  # how far multiples of a grid may be from whole numbers
 Gradient = Callable[[FloatArray], Blocks]
 
@@ -69,7 +70,8 @@ def rounding_bound(
     moved = _moved(gradient, parameters, values, eps, rng)
     largest = [largest_of(values[leaf.place]) for leaf in parameters.leaves]
     # One draw can miss an entry's rounding; its neighbours went through the same sums.
-    usual = [typical(moved[leaf.place]) for leaf in parameters.leaves]
+    enough = _ENOUGH_OF_LARGE if parameters.size > LARGE else _ENOUGH
+    usual = [typical(moved[leaf.place], enough) for leaf in parameters.leaves]
     bound = moved
     for leaf, size, ordinary in zip(parameters.leaves, largest, usual, strict=True):
         expected = float(eps[leaf.start]) * size
@@ -158,9 +160,9 @@ def _rms(block: FloatArray) -> float:
     return largest * float(np.sqrt(np.dot(scaled, scaled) / some.size))
 
 
-def _some(block: FloatArray) -> FloatArray:
-    """Entries that tell what is typical of all."""
-    return block[:: -(-block.size // _ENOUGH)]
+def _some(block: FloatArray, enough: int = _ENOUGH) -> FloatArray:
+    """So many entries, or twice as many, that tell what is typical of all."""
+    return block[:: max(1, block.size // enough)]
 
 
 def _noise(
@@ -219,8 +221,8 @@ def _on_grid(values: FloatArray) -> npt.NDArray[np.bool_]:
     return np.array(np.all(np.abs(multiples - np.round(multiples)) <= _INTEGER, axis=0), dtype=bool)
 
 
-def typical(block: FloatArray) -> float:
+def typical(block: FloatArray, enough: int = _ENOUGH) -> float:
     """The lower median, which half of the entries cannot inflate, beside a pole or a kink."""
-    some = _some(block)
+    some = _some(block, enough)
     finite = some[np.isfinite(some)]
     return float(np.quantile(finite, 0.5, method="lower")) if finite.size else 0.0
