@@ -17,14 +17,12 @@ import tricheck
 from tricheck import Model, Report, Verdict
 from tricheck.calls import Calls, Evaluator
 from tricheck.comparison import relative_error
-from tricheck.coordinates import Along, Coordinates, Group, whole_leaf
+from tricheck.coordinates import Along, Coordinates, whole_leaf
 from tricheck.parameters import LARGE, Parameters
 from tricheck.sources import reference as references
 from tricheck.sources.cut import cut_parameters
 from tricheck.sources.estimate import Estimate
-from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.noise import Noise
-from tricheck.survey import slope_left
 from tricheck.vocabulary import Cause, Source
 
 Array = npt.NDArray[np.floating[Any]]
@@ -341,59 +339,6 @@ def test_a_group_in_pieces_moves_and_sums_like_one() -> None:
 
 
 # --- slopes that follow from others -------------------------------------------------------------
-
-
-def split(group: Group, rng: np.random.Generator, depth: int) -> list[Group]:
-    """The groups that halving one of the halves, each time, leads to."""
-    groups = [group]
-    for _ in range(depth):
-        halves = group.halves()
-        groups += halves
-        group = halves[rng.integers(2)]
-    return groups
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_a_slope_that_follows_from_others_is_within_its_bound(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    A = rng.standard_normal((40, 6))
-    point = rng.standard_normal(40) * 10.0 ** rng.uniform(-1, 1, 40)
-
-    def loss(w: Any) -> Any:
-        return np.sum(np.tanh(w @ A) ** 2) + np.mean(np.exp(-(w**2)))
-
-    h = np.tanh(point @ A)
-    gradient = A @ (2.0 * h * (1.0 - h**2)) - 2.0 * point * np.exp(-(point**2)) / point.size
-    parameters = Parameters.read(point)
-    groups = split(whole_leaf(parameters.leaves[0], rng), rng, 4)
-    coordinates = Coordinates.of(groups, parameters)
-    evaluate = Evaluator(Calls(Model(loss, np.cos, point), parameters), np.float64)
-    noise = Noise(4.0 * float(np.spacing(loss(point))), float(loss(point)), 1.0)
-    measured = Sweeper(Along(evaluate, coordinates), loss(point), noise, None).certify_all()
-    known = {group: measured.entry(row) for row, group in enumerate(coordinates.groups)}
-    right = dict(zip(coordinates.groups, coordinates.project(gradient, point), strict=True))
-    followed = [group for group in groups if group.left_of is not None]
-    assert len(followed) == 4
-    for group in followed:  # as in a survey, what follows leads on
-        known.pop(group)
-        slope = slope_left(group, known)
-        if slope is not None:
-            assert abs(slope.value - right[group]) <= slope.bound
-            known[group] = slope
-
-
-def test_no_slope_follows_where_one_was_seen_to_be_none() -> None:
-    parameters = Parameters.read(np.array([0.0, 1.0, 2.0, 3.0]))
-    whole = whole_leaf(parameters.leaves[0], np.random.default_rng(0))
-    first, rest = whole.halves()
-    calls = Calls(Model(lambda w: np.sum(np.abs(w)), np.sign, parameters.values), parameters)
-    evaluate = Evaluator(calls, np.float64)
-    coordinates = Coordinates.of([whole, first], parameters)
-    measured = Sweeper(Along(evaluate, coordinates), 6.0, NOISE, None).certify_all()
-    assert measured.kinks.all()
-    known = {group: measured.entry(row) for row, group in enumerate(coordinates.groups)}
-    assert slope_left(rest, known) is None
-    assert slope_left(first, known) is None  # it is not what is left of anything
 
 
 @pytest.mark.parametrize("place", [0, 54_321, 108_899])
