@@ -23,8 +23,6 @@ SITES = [
     for number, site in enumerate(family.family(name).MISTAKES)
 ]
 SLICE = 200
-# What takes long is done by one worker, not by each.
-drawn_once, run_once = pytest.mark.xdist_group("drawn"), pytest.mark.xdist_group("run")
 
 
 # --- models and mistakes --------------------------------------------------------------------------
@@ -73,7 +71,6 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     return [drawn(0, number, folder) for number in range(SLICE)]
 
 
-@drawn_once
 def test_a_case_follows_from_its_seed_and_number(cases: list[Case], tmp_path: Path) -> None:
     for case in cases[:20]:
         again = drawn(0, case.number, tmp_path)
@@ -82,13 +79,11 @@ def test_a_case_follows_from_its_seed_and_number(cases: list[Case], tmp_path: Pa
         assert again.expected.magnitude == case.expected.magnitude
 
 
-@drawn_once
 def test_a_third_of_the_cases_are_correct(cases: list[Case]) -> None:
     share = sum(case.guilty is Guilty.NOBODY for case in cases) / SLICE
     assert 0.25 < share < 0.4
 
 
-@drawn_once
 def test_what_must_be_blamed_is_wrong_and_what_must_be_spared_is_right(cases: list[Case]) -> None:
     for case in cases:
         assert not case.expected.blamed & case.expected.spared
@@ -106,28 +101,23 @@ def fared() -> list[Outcome]:
     return list(outcomes(seed=0, numbers=range(SLICE), jobs=1, others=False))
 
 
-@run_once
 def test_no_right_gradient_is_accused(fared: list[Outcome]) -> None:
     assert [o.label for o in fared if o.tricheck.accused_backprop_falsely] == []
     assert [o.label for o in fared if o.tricheck.accused_falsely] == []
 
 
-@run_once
 def test_nothing_is_missed_that_the_report_claims_to_see(fared: list[Outcome]) -> None:
     assert [o.label for o in fared if o.tricheck.missed_above_sensitivity] == []
 
 
-@run_once
 def test_the_culprit_is_named_where_one_answer_is_honest(fared: list[Outcome]) -> None:
     assert [o.label for o in fared if o.tricheck.culprit is False] == []
 
 
-@run_once
 def test_no_wrong_cause_is_stated_as_certain(fared: list[Outcome]) -> None:
     assert [o.label for o in fared if o.tricheck.certain_and_wrong] == []
 
 
-@run_once
 def test_the_tables_count_every_case(fared: list[Outcome]) -> None:
     head, *_ = tables.checkers(fared).splitlines()[2:]
     kinked = sum(o.kinked for o in fared)

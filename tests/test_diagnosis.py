@@ -42,8 +42,6 @@ every_bug = pytest.mark.parametrize(
 )
 every_model = pytest.mark.parametrize("name", sources())
 either_set = pytest.mark.parametrize("bugs", [KNOWN, UNSEEN], ids=["known", "held-out"])
-# What takes long is done by one worker, not by each.
-measured_once = pytest.mark.xdist_group("bugs")
 
 
 # --- the expectations -----------------------------------------------------------------------------
@@ -127,7 +125,6 @@ def test_the_held_out_bugs_are_many_and_in_models_of_their_own() -> None:
 # --- what is said ---------------------------------------------------------------------------------
 
 
-@measured_once
 @either_set
 def test_backprop_is_blamed_for_the_spoiled_parameters(bugs: list[Bug]) -> None:
     said = (outcome(bug) for bug in bugs)
@@ -135,27 +132,23 @@ def test_backprop_is_blamed_for_the_spoiled_parameters(bugs: list[Bug]) -> None:
     assert not wrong, "\n".join(listed(wrong))
 
 
-@measured_once
 def test_mistakes_are_called_by_their_names() -> None:
     """Of held-out mistakes the share is measured, and no pass mark: README states it."""
     wrong = [bug for bug in KNOWN if not outcome(bug).cause_right]
     assert 1 - len(wrong) / len(KNOWN) >= REACH, "\n".join(listed(wrong))
 
 
-@measured_once
 @either_set
 def test_no_cause_is_stated_as_certain_that_was_not_injected(bugs: list[Bug]) -> None:
     assert not listed(bug for bug in bugs if outcome(bug).certain_and_wrong)
 
 
-@measured_once
 def test_the_factor_that_was_injected_is_among_the_readings() -> None:
     readings = [right for bug in KNOWN for right in outcome(bug).readings_right]
     wrong = [bug for bug in KNOWN if not all(outcome(bug).readings_right)]
     assert sum(readings) >= REACH * len(readings), "\n".join(listed(wrong))
 
 
-@measured_once
 def test_the_line_whose_derivative_is_wrong_is_pointed_at() -> None:
     lines = [right for bug in KNOWN for right in outcome(bug).lines_right]
     wrong = [bug for bug in KNOWN if not all(outcome(bug).lines_right)]

@@ -246,7 +246,7 @@ def loss(w):
     calls += 1
     if calls == 120:
         Path("far").touch()
-    time.sleep(0.01)
+    time.sleep(0.006)
     return np.sum(np.sin(w) ** 2)
 
 def gradient(w):
@@ -298,7 +298,7 @@ def test_ctrl_c_in_the_terminal_shows_what_is_known(model_file: Path, jobs: str)
 
 
 def test_a_second_ctrl_c_stops_at_once(model_file: Path) -> None:
-    hanging = MODEL_FILE.replace("sleep(0.01)", "sleep(0.01 + 30 * (calls == 120))")
+    hanging = MODEL_FILE.replace("sleep(0.006)", "sleep(0.006 + 30 * (calls == 120))")
     model_file.write_text(hanging)
     with under_way(model_file) as process:
         for _ in range(2):

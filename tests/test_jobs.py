@@ -20,8 +20,6 @@ from threadpoolctl import threadpool_info
 import tricheck
 from tricheck import ModelError
 
-pytestmark = pytest.mark.xdist_group("jobs")  # one set of worker processes
-
 Params = dict[str, Any]
 RNG = np.random.default_rng(5)
 HERE = os.getpid()
