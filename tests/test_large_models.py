@@ -338,9 +338,6 @@ def test_a_group_in_pieces_moves_and_sums_like_one() -> None:
         np.testing.assert_array_equal(seen[-1], point + step * weights)
 
 
-# --- slopes that follow from others -------------------------------------------------------------
-
-
 @pytest.mark.parametrize("place", [0, 54_321, 108_899])
 def test_an_error_that_the_reference_shares_is_found_wherever_it_is(
     large: Network, place: int
