@@ -240,12 +240,13 @@ from pathlib import Path
 import numpy as np, tricheck
 
 calls = 0
+FAR = Path(__file__).with_name("far")
 
 def loss(w):
     global calls
     calls += 1
     if calls == 120:
-        Path("far").touch()
+        FAR.touch()
     time.sleep(0.006)
     return np.sum(np.sin(w) ** 2)
 
