@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tricheck.measured import Measured
-from tricheck.parameters import FloatArray, Leaf
+from tricheck.parameters import FloatArray, Leaf, largest_of
 
 # What two sources are off by themselves, by their bounds at the most, may hide as much again.
 _BOTH = 2.0
@@ -79,7 +79,9 @@ def shared(measured: Measured, leaf: Leaf) -> float:
     float
         Relative to the parameter's largest gradient entry; infinite where the gradient vanishes.
     """
-    largest = measured.largest(leaf)
+    # Where both say 0, the finite difference alone knows a size.
+    along = measured.judged.difference.values[measured.moved(leaf).place]
+    largest = measured.largest(leaf) or largest_of(along)
     if not largest or measured.cancels(leaf):
         return float("inf")
     return _BOTH * float(np.max(measured.unseen(leaf))) / largest
