@@ -226,6 +226,14 @@ def test_the_api_raises_and_restores(losses: int) -> None:
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("losses", range(90, 170, 10))
+def test_what_was_not_measured_is_not_claimed_to_be_seen(losses: int) -> None:
+    report = interrupted_after(losses)
+    for name, parameter in report.parameters.items():
+        measured = np.isfinite(report.bounds["finite-difference"][name])
+        assert np.isfinite(parameter.shared_sensitivity) == measured.all()
+
+
 @pytest.mark.parametrize("losses", range(1, 260, 23))
 def test_what_was_left_out_is_no_imprecision_of_the_loss(losses: int) -> None:
     report = interrupted_after(losses)

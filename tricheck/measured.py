@@ -72,11 +72,16 @@ class Measured:
         return slopes, np.fmax(bounds, judged.rtol * np.abs(slopes))
 
     def unseen(self, leaf: Leaf) -> FloatArray:
-        """How far backprop may be off in each entry; in any one where groups were moved."""
+        """How far backprop may be off in each entry; in any one where groups were moved.
+
+        As far as you like where some entries were not moved at all, for there was no time.
+        """
         _, bounds = self.along(leaf)
         if self.coordinates is None:
             return bounds
         groups = self.coordinates.groups[self.moved(leaf).place]
+        if sum(group.count for group in groups) < leaf.stop - leaf.start:
+            return np.asarray(np.inf)
         return np.asarray(np.max(bounds / [group.least for group in groups]))
 
     def largest(self, leaf: Leaf) -> float:
