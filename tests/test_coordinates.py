@@ -94,7 +94,7 @@ def test_all_moves_at_once_and_nothing_stays_moved() -> None:
     evaluate = evaluator(lambda w: seen.append(w.copy()) or np.sum(w), params)  # type: ignore[func-returns-value]
     parameters = Parameters.read(params)
     whole = whole_leaf(parameters.leaves[0], np.random.default_rng(0))
-    group = whole.only(np.array([1, 4, 7]))
+    group = whole.part(np.array([1, 4, 7]))
     coordinates = Coordinates.of([*whole.singles(np.array([0, 9])), group], parameters)
     along = Along(evaluate, coordinates)
     along.flat[:] = [0.5, 9.25, 1e-3]

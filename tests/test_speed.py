@@ -116,7 +116,7 @@ def test_the_smallest_error_is_found_wherever_the_search_begins(last: int, likel
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_checker_answers_to_a_replayed_loss_as_to_the_loss(name: str) -> None:
     if find_spec(CHECKERS[name].package.split(".")[0]) is None:
-        pytest.skip("not installed")
+        pytest.skip(f"{CHECKERS[name].package} is not installed")
     errors = [planted.entry(SMALL, 10.0**-decade) for decade in range(0, 12, 3)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as the benchmark does

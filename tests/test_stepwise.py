@@ -12,7 +12,6 @@ import tricheck
 from tests.stepwise import CASES, Stepwise, points
 from tricheck import Model, Verdict
 from tricheck.calls import Calls
-from tricheck.facts import facts_of
 from tricheck.measure import measure
 from tricheck.options import Options
 from tricheck.parameters import Parameters
@@ -76,4 +75,4 @@ def verdict_on(loss: Any, gradient: Any, point: Array) -> Verdict:
     """The verdict without a report, whose search for the mistake takes long on long loops."""
     model = Model(loss, gradient, point)
     measured = measure(Calls(model, Parameters.read(point)), Options(entries="all"))
-    return worst(decide_all(facts_of(measured.judged)))
+    return worst(decide_all(measured.judged.facts))

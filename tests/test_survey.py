@@ -142,8 +142,8 @@ def test_one_wrong_entry_is_named(
     entry = tuple(data.draw(st.integers(0, n - 1)) for n in np.shape(model.params[name]))
     report = blamed(model, model.error(name, [entry], size), which)
     assert wrong(report) == {name: {entry}}
-    limit = report.parameters[name]
-    assert abs(size) > (limit.shared_sensitivity if which in ("shared", None) else 0)
+    # What any entry's error must exceed: that of an entry which goes furthest shows earlier.
+    assert report.parameters[name].shared_sensitivity < 1e-3
 
 
 @pytest.mark.parametrize("which", ["auto", "shared", None], ids=str)
@@ -524,6 +524,15 @@ def test_float32_sensitivity_counts_all_that_a_direction_sums() -> None:
         error = model.error("W1", [entry], 1.5 * limit)
         report = checked(model, model.off_by(error), reference=None)
         assert not report.ok, str(report)
+
+
+def test_sensitivity_counts_how_far_entries_go() -> None:
+    model = scales(0)
+    limits = {name: p.shared_sensitivity for name, p in checked(model).parameters.items()}
+    assert limits["huge"] < 1e-4  # they go 1e5 times as far as those of size 1
+    slowest = int(np.argmin(np.abs(model.params["huge"])))
+    for factor in (1.1, -1.1):
+        blamed(model, model.error("huge", [(slowest,)], factor * limits["huge"]), "shared")
 
 
 def test_directions_and_what_is_said_of_them() -> None:

@@ -14,7 +14,7 @@ from tricheck.calls import Calls
 from tricheck.comparison import BoolArray
 from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence
 from tricheck.formula import formula
 from tricheck.measure import measure
 from tricheck.measured import Measured
@@ -245,7 +245,7 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
 
     evidence, judged = measured.evidence, measured.judged
     kept = kept_run(calls, measured)
-    entry_verdicts = _entry_verdicts(judged, facts_of(judged), _convicted(measured.notes))
+    entry_verdicts = _entry_verdicts(judged, judged.facts, _convicted(measured.notes))
     verdicts, wrong = {}, {}
     for leaf in evidence.parameters.leaves:
         block = entry_verdicts[measured.moved(leaf).place]

@@ -89,8 +89,13 @@ class Group:
 
     @property
     def least(self) -> float:
-        """No entry moves by less in a unit step."""
+        """No entry moves by less in a unit step, in units of its scale."""
         return 1.0 if self.alone else _SLOWEST / np.sqrt(self.count)
+
+    def slowest(self, flat: FloatArray) -> float:
+        """How far the entry moves in a unit step that moves by the least."""
+        each = (self.weights(flat, piece) for piece in pieces(0, self.count))
+        return min(float(np.min(np.abs(weights, out=weights))) for weights in each)
 
     def weights(self, flat: FloatArray, piece: slice = _ALL) -> FloatArray:
         """How far each entry moves in a unit step: all of them together by about one."""
@@ -117,13 +122,11 @@ class Group:
                 bounds += [_ROUNDED * np.dot(each, lengths) for each in terms]
         return slopes, bounds
 
-    def only(self, offsets: npt.NDArray[np.intp]) -> Group:
-        """Some of its parameter's entries, of which it holds all."""
-        return Group(self.leaf, offsets, self.paces[offsets])
-
-    def part(self, rows: npt.NDArray[np.intp]) -> Group:
-        """Some of its own entries."""
-        return replace(self, offsets=self.members[rows], paces=self.paces[rows])
+    def part(self, rows: npt.NDArray[np.intp] | slice) -> Group:
+        """Some of its entries."""
+        every = isinstance(self.offsets, slice) and not isinstance(rows, slice)
+        offsets = rows if every else self.members[rows]
+        return replace(self, offsets=offsets, paces=self.paces[rows])
 
     def along(self, differences: FloatArray) -> Group:
         """The same, each entry going the way that other sources differ in it, so that they add."""
@@ -134,15 +137,13 @@ class Group:
         """Its entries, or some of them, each alone."""
         members = self.members
         for row in range(self.count) if rows is None else rows:
-            yield Group(self.leaf, members[row : row + 1], self.paces[row : row + 1])
+            one = slice(row, row + 1)
+            yield Group(self.leaf, members[one], self.paces[one])
 
     def halves(self) -> tuple[Group, Group]:
         """The same entries in two groups."""
-        half, members = self.count // 2, self.members
-        return (
-            replace(self, offsets=members[:half], paces=self.paces[:half]),
-            replace(self, offsets=members[half:], paces=self.paces[half:]),
-        )
+        half = self.count // 2
+        return self.part(slice(half)), self.part(slice(half, None))
 
 
 def whole_leaf(leaf: Leaf, rng: np.random.Generator) -> Group:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from tricheck.comparison import BoolArray
-from tricheck.facts import SLIGHT, Evidence, facts_of
+from tricheck.facts import SLIGHT, Evidence
 from tricheck.parameters import FloatArray, Leaf
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.jumps import Jump, find_jump
@@ -45,7 +45,7 @@ def excuse(evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
 
 def accused(evidence: Evidence) -> BoolArray:
     """Entries in which a source is blamed for its slope, shape (size,)."""
-    facts = facts_of(evidence)
+    facts = evidence.facts
     # A gradient of the wrong shape, or without a number, is no matter of slopes.
     comparable = facts.shaped & facts.backprop & (_gaps(evidence) > 0.0)
     return np.isin(decide_all(facts), list(ACCUSING)) & comparable
@@ -79,7 +79,7 @@ def _worst_first(evidence: Evidence, leaf: Leaf, chosen: BoolArray) -> list[int]
 
 def _examine(evidence: Evidence, sweeper: Sweeper, entries: list[int]) -> dict[int, Pieces]:
     """Jumps that explain the accusations; ends at the first that they do not explain."""
-    facts, gaps = facts_of(evidence), _gaps(evidence)
+    facts, gaps = evidence.facts, _gaps(evidence)
     verdicts = decide_all(facts)
     found: dict[int, Pieces] = {}
     for i in entries:
@@ -98,7 +98,7 @@ def _examine(evidence: Evidence, sweeper: Sweeper, entries: list[int]) -> dict[i
 
 def _opened(evidence: Evidence, entries: list[int], found: dict[int, Pieces]) -> Evidence:
     """Nobody accused in some entries of a parameter, and the finite difference no longer sure."""
-    facts, difference = facts_of(evidence), evidence.difference
+    facts, difference = evidence.facts, evidence.difference
     jumpy = facts.jumpy.copy()
     jumpy[entries] = True
     margins = {i: pieces.margin(float(difference.values[i])) for i, pieces in found.items()}
@@ -141,7 +141,7 @@ def _excuse_by_a_jump(evidence: Evidence, sweeper: Sweeper, seed: int) -> Eviden
 
 def _opened_by(jump: Jump, evidence: Evidence, explained: BoolArray) -> Evidence:
     """Nobody accused where a jump explains it, and wider bounds where all three sources differ."""
-    facts, difference = facts_of(evidence), evidence.difference
+    facts, difference = evidence.facts, evidence.difference
     apart = ~(facts.br | facts.bf | facts.fr) & np.isfinite(difference.bounds)
     jumpy = facts.jumpy | explained | (apart & (evidence.apart <= jump.steep))
     margins = {int(i): float(jump.steep[i]) for i in np.flatnonzero(apart)}

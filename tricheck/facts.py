@@ -74,7 +74,7 @@ class Evidence:
 
     @cached_property
     def facts(self) -> Facts[BoolArray]:
-        """What the verdict is decided on."""
+        """What the verdict is decided on, as arrays of shape (size,); not to be changed."""
         return _facts(self)
 
     @cached_property
@@ -100,11 +100,6 @@ class Evidence:
             known = reference.finite & ~(reference.bounds > difference.bounds)
             values = np.where(known | ~difference.finite, reference.values, values)
         return largest_of(values)
-
-
-def facts_of(evidence: Evidence) -> Facts[BoolArray]:
-    """The facts of every entry, as arrays of shape (size,); not to be changed."""
-    return evidence.facts
 
 
 def _facts(evidence: Evidence) -> Facts[BoolArray]:

@@ -15,7 +15,7 @@ from tricheck.comparison import BoolArray
 from tricheck.contract import Point
 from tricheck.errors import TraceError
 from tricheck.excuse import accused, excuse
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence
 from tricheck.parameters import FloatArray, Parameters
 from tricheck.sources import reference as references
 from tricheck.sources import sympy as symbols
@@ -24,7 +24,7 @@ from tricheck.sources.finite_difference import FiniteDifference, Sweeper
 from tricheck.sources.monte_carlo import backprop_bound, noise_inside
 from tricheck.sources.noise import Noise
 from tricheck.sources.reference import ReferenceEstimate
-from tricheck.sources.several import settle
+from tricheck.sources.several import Settled, settle
 from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
 
@@ -98,7 +98,9 @@ class Sources:
     def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
         """The evidence with nobody accused of what jumps of the loss explain."""
         work = sweeper.work
-        if np.any(accused(evidence)) and work.forgoes("jumps of the loss", _SEARCH):
+        if np.any(accused(evidence)) and work.forgoes(
+            "whether jumps of the loss explain what is blamed", _SEARCH
+        ):
             return evidence
         return excuse(evidence, sweeper, seed)
 
@@ -167,19 +169,27 @@ def judge(
         evidence = replace(evidence, reference=exact)
         # Beside exact values backprop's own rounding shows.
         evidence = _with_rounding_inside(evidence, sources, seed)
+    evidence, settled = _looked_closer(evidence, settled, candidates, sweeper)
+    evidence = _with_left_out(evidence)
+    return sources.excused(evidence, sweeper, seed), [*notes, *settled.findings]
+
+
+def _looked_closer(
+    evidence: Evidence, settled: Settled, candidates: list[ReferenceEstimate], sweeper: Sweeper
+) -> tuple[Evidence, Settled]:
+    """Measured thoroughly wherever the finite difference alone tells, until it changes nothing."""
+    work, parameters = sweeper.work, evidence.parameters
     measured: set[int] = set()
     while (decisive := _decisive(evidence, settled.disputed, measured)).any():
         found = sweeper.entries(_first_few(decisive, parameters), thorough=True)
         if not found:
             work.watch.omit("a closer look at what the finite difference alone tells")
-            evidence = replace(evidence, unexamined=decisive)
-            break
+            return replace(evidence, unexamined=decisive), settled
         measured.update(found)
         again = evidence.difference.under(sweeper.noise).with_entries(found)
         settled = settle(candidates, again, parameters)
         evidence = replace(evidence, difference=again, reference=settled.reference)
-    evidence = _with_left_out(evidence)
-    return sources.excused(evidence, sweeper, seed), [*notes, *settled.findings]
+    return evidence, settled
 
 
 def _with_left_out(evidence: Evidence) -> Evidence:
@@ -188,7 +198,7 @@ def _with_left_out(evidence: Evidence) -> Evidence:
     if not left_out.any():
         return evidence
     earlier = evidence.unexamined
-    left_out &= np.isin(decide_all(facts_of(evidence)), list(ACCUSING))
+    left_out &= np.isin(decide_all(evidence.facts), list(ACCUSING))
     return replace(evidence, unexamined=left_out if earlier is None else left_out | earlier)
 
 
@@ -203,7 +213,7 @@ def _with_rounding_inside(evidence: Evidence, sources: Sources, seed: int) -> Ev
 
 def _stands_alone(evidence: Evidence) -> bool:
     """Whether backprop and the finite difference agree against the reference somewhere."""
-    return bool(np.any(decide_all(facts_of(evidence)) == Verdict.REFERENCE))
+    return bool(np.any(decide_all(evidence.facts) == Verdict.REFERENCE))
 
 
 def _undecided(evidence: Evidence) -> BoolArray:
@@ -216,7 +226,7 @@ def _undecided(evidence: Evidence) -> BoolArray:
     reference = evidence.reference
     if reference is None or not (reference.traced and reference.faithful) or evidence.point.spread:
         return np.zeros(evidence.parameters.size, dtype=bool)
-    facts = facts_of(evidence)
+    facts = evidence.facts
     verdicts = decide_all(facts)
     apart = np.abs(evidence.backprop.values - reference.values) > evidence.backprop.bounds
     undecided = verdicts == Verdict.INCONCLUSIVE
@@ -247,7 +257,7 @@ def _arbitrated(undecided: BoolArray, before: ReferenceEstimate | None) -> Findi
 
 def _doubtful(evidence: Evidence, disputed: BoolArray) -> list[int]:
     """Entries where the finite difference is decisive, or nothing is concluded."""
-    inconclusive = decide_all(facts_of(evidence)) == Verdict.INCONCLUSIVE
+    inconclusive = decide_all(evidence.facts) == Verdict.INCONCLUSIVE
     return _first_few(_alone(evidence, disputed) | inconclusive, evidence.parameters)
 
 
@@ -271,12 +281,12 @@ def _decisive(evidence: Evidence, disputed: BoolArray, measured: set[int]) -> Bo
 
 def _unmet(evidence: Evidence) -> BoolArray:
     """Entries where the finite difference agrees with nobody."""
-    facts = facts_of(evidence)
+    facts = evidence.facts
     return np.array(facts.difference & ~(facts.bf | facts.fr), dtype=bool)
 
 
 def _alone(evidence: Evidence, disputed: BoolArray) -> BoolArray:
-    facts = facts_of(evidence)
+    facts = evidence.facts
     verdicts = decide_all(facts)
     alone = disputed | np.isin(verdicts, [Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE])
     unsupported = ~facts.reference | facts.br | ~(facts.fr | facts.trusted)

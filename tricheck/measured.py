@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tricheck.comparison import BoolArray
 from tricheck.coordinates import Coordinates
-from tricheck.facts import Evidence, cancelled, facts_of
+from tricheck.facts import Evidence, cancelled
 from tricheck.parameters import FloatArray, Index, Leaf, largest_of
 from tricheck.vocabulary import Finding
 
@@ -82,7 +82,8 @@ class Measured:
         groups = self.coordinates.groups[self.moved(leaf).place]
         if sum(group.count for group in groups) < leaf.stop - leaf.start:
             return np.asarray(np.inf)
-        return np.asarray(np.max(bounds / [group.least for group in groups]))
+        point = self.evidence.parameters.values
+        return np.asarray(np.max(bounds / [group.slowest(point) for group in groups]))
 
     def largest(self, leaf: Leaf) -> float:
         """A parameter's largest gradient entry, by the most precise source beside backprop."""
@@ -122,7 +123,7 @@ class Measured:
 
     @cached_property
     def _vanished(self) -> BoolArray:
-        return facts_of(self.judged).vanished
+        return self.judged.facts.vanished
 
     @cached_property
     def _cancelled(self) -> BoolArray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tricheck.comparison import BoolArray
 from tricheck.coordinates import Coordinates, Group
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence
 from tricheck.parameters import Leaf
 from tricheck.verdict import ACCUSING, decide_all
 from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
@@ -98,7 +98,7 @@ class Narrowing:
 
     def left_open(self, evidence: Evidence, coordinates: Coordinates) -> list[Finding]:
         """A note on every parameter of which entries are accused that were not measured singly."""
-        verdicts = decide_all(facts_of(evidence))
+        verdicts = decide_all(evidence.facts)
         accused = _picked(coordinates, np.isin(verdicts, list(ACCUSING)))
         notes = []
         for leaf in coordinates.parameters.leaves:
@@ -114,7 +114,7 @@ def _at_odds(evidence: Evidence, coordinates: Coordinates) -> set[Group]:
 
     And those on a kink, which hides what other entries of theirs do.
     """
-    facts = facts_of(evidence)
+    facts = evidence.facts
     contradicted = facts.difference & ~(facts.bf & (facts.fr | ~facts.reference))
     unlike = facts.difference & ~(facts.br | facts.bf | facts.fr)
     differing = np.array([group.differing for group in coordinates.groups])

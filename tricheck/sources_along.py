@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tricheck.coordinates import Coordinates, Group
-from tricheck.facts import Evidence, facts_of
+from tricheck.facts import Evidence
 from tricheck.judge import Sources
 from tricheck.parameters import LARGE, FloatArray, Parameters
 from tricheck.sources.finite_difference import Sweeper
@@ -42,6 +42,7 @@ class Reading(NamedTuple):
 
 
 def read(whole: Sources, group: Group) -> Reading:
+    """What the sources of a model give along one group of its entries."""
     point, sources = whole.point, [whole.backprop, *whole.candidates]
     gradients = [point.gradient, point.second_gradient, *(source.values for source in sources)]
     return Reading(
@@ -151,7 +152,7 @@ class SourcesAlong(Sources):
         """
         if self.whole.parameters.size <= LARGE:
             return super().hangs_on_rounding(evidence)
-        facts = facts_of(evidence)
+        facts = evidence.facts
         doubted = ~(facts.br | (facts.bf & ~facts.reference))
         plain = facts.fr & ~facts.bf & (evidence.apart > _PLAIN * evidence.largest)
         for leaf in self.parameters.leaves:

@@ -202,11 +202,11 @@ def _first_groups(sources: Sources, rtol: float, seed: int) -> Iterator[Group]:
             yield from _alike(whole, sources.parameters.values)
             continue
         alone, together = _chosen(apart, rng)
-        yield from (whole.only(alone[k : k + 1]) for k in range(alone.size))
+        yield from (whole.part(alone[k : k + 1]) for k in range(alone.size))
         if together.size:
-            yield whole.only(together).along(apart[together])
+            yield whole.part(together).along(apart[together])
         if alone.size + together.size < whole.count:
-            rest = whole.only(np.flatnonzero(apart == 0.0))
+            rest = whole.part(np.flatnonzero(apart == 0.0))
             yield from _alike(rest, sources.parameters.values)
 
 
