@@ -6,8 +6,7 @@ containers over it, so that one assignment to the vector changes one entry of on
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,6 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tricheck.containers import (
+    as_gradient,
+    as_parameter,
+    described,
+    matched,
+    rebuild,
+    refuse_aliases,
+    refuse_twins,
+    walk,
+)
 from tricheck.errors import ModelError
 
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -87,15 +96,15 @@ class Parameters:
             When there are none, or one is not a floating-point array, is empty, or shares memory
             with another; the message names it.
         """
-        found = list(_walk(params, ""))
+        found = list(walk(params, ""))
         if not found:
             raise ModelError(
-                f"params is empty ({_describe(params)}): expected an ndarray, or a dict, list or "
+                f"params is empty ({described(params)}): expected an ndarray, or a dict, list or "
                 "tuple of ndarrays; pass the parameters the gradient is taken in"
             )
-        _refuse_twins([name for name, _ in found])
-        arrays = [(name, _as_parameter(name, value)) for name, value in found]
-        _refuse_aliases(arrays)
+        refuse_twins([name for name, _ in found])
+        arrays = [(name, as_parameter(name, value)) for name, value in found]
+        refuse_aliases(arrays)
         leaves: list[Leaf] = []
         start = 0
         for (name, array), (_, value) in zip(arrays, found, strict=True):
@@ -155,7 +164,7 @@ class Parameters:
     def fill(self, block: Callable[[Leaf], Any]) -> Any:
         """The user's containers, each leaf replaced by `block(leaf)`."""
         leaves = iter(self.leaves)
-        return _rebuild(self.template, lambda: block(next(leaves)))
+        return rebuild(self.template, lambda: block(next(leaves)))
 
     def read_gradient(
         self, gradient: Any, origin: str = "gradient"
@@ -187,10 +196,10 @@ class Parameters:
         self, gradient: Any, origin: str = "gradient"
     ) -> tuple[Blocks, list[ShapeError]]:
         """The same as blocks, which may lie in the user's own memory."""
-        came = _match(self.template, self.split(gradient)[0], "", origin)
+        came = matched(self.template, self.split(gradient)[0], "", origin)
         blocks, shape_errors = [], []
         for leaf, value in zip(self.leaves, came, strict=True):
-            block = _as_gradient(leaf.name, value, origin)
+            block = as_gradient(leaf.name, value, origin)
             size = leaf.stop - leaf.start
             if block.shape == leaf.shape or (block.ndim == 0 and size == 1):
                 blocks.append(block.reshape(-1))
@@ -218,7 +227,7 @@ class Parameters:
     def blocks(self, gradient: Any, origin: str) -> list[npt.NDArray[Any]]:
         """The gradient's arrays in the order of the leaves, as the user made them."""
         structure = self.split(gradient)[0]
-        return [np.asarray(value) for value in _match(self.template, structure, "", origin)]
+        return [np.asarray(value) for value in matched(self.template, structure, "", origin)]
 
     def split(self, answer: Any) -> tuple[Any, Mapping[str, Any]]:
         """A gradient, and the intermediate gradients by name that may come beside it."""
@@ -293,182 +302,6 @@ def split(answer: Any) -> tuple[Any, Mapping[str, Any]]:
             if all(isinstance(name, str) for name in beside):
                 return gradient, beside
     return answer, {}
-
-
-# --- containers ---------------------------------------------------------------------------------
-
-
-def _children(container: Any, name: str) -> list[tuple[str, Any]] | None:
-    """Names and values inside a container; None for a leaf."""
-    if isinstance(container, Mapping):
-        return [(f"{name}.{key}" if name else str(key), v) for key, v in container.items()]
-    if isinstance(container, tuple) and hasattr(container, "_fields"):
-        fields = zip(container._fields, container, strict=True)
-        return [(f"{name}.{key}" if name else key, value) for key, value in fields]
-    if isinstance(container, list | tuple):
-        return [(f"{name or 'params'}[{i}]", value) for i, value in enumerate(container)]
-    return None
-
-
-def _walk(structure: Any, name: str) -> Iterator[tuple[str, Any]]:
-    children = _children(structure, name)
-    if children is None:
-        yield name or "params", structure
-    else:
-        for child_name, child in children:
-            yield from _walk(child, child_name)
-
-
-def _rebuild(structure: Any, leaf: Callable[[], Any]) -> Any:
-    if isinstance(structure, Mapping):
-        pairs = {key: _rebuild(value, leaf) for key, value in structure.items()}
-        if not isinstance(structure, MutableMapping) or type(structure) is dict:
-            return pairs
-        alike = copy.copy(structure)  # keeps what its type carries beside the items
-        alike.update(pairs)
-        return alike
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*(_rebuild(value, leaf) for value in structure))
-    if isinstance(structure, list | tuple):
-        return type(structure)(_rebuild(value, leaf) for value in structure)
-    return leaf()
-
-
-def _match(template: Any, gradient: Any, name: str, origin: str) -> Iterator[Any]:
-    """The gradient's leaves in the order of the parameters' leaves."""
-    children = _children(template, name)
-    if children is None:
-        yield gradient
-    elif isinstance(template, Mapping):
-        if not isinstance(gradient, Mapping):
-            raise ModelError(_wrong_container(template, gradient, name, origin))
-        _refuse_strangers(template, gradient, name, origin)
-        for (child_name, child), key in zip(children, template, strict=True):
-            yield from _match(child, gradient[key], child_name, origin)
-    else:
-        if not isinstance(gradient, list | tuple):
-            raise ModelError(_wrong_container(template, gradient, name, origin))
-        if len(gradient) != len(template):
-            raise ModelError(
-                f"{origin} has {len(gradient)} entries for {name or 'params'}, expected "
-                f"{len(template)}: give one array per parameter, in the order of params"
-            )
-        for (child_name, child), value in zip(children, gradient, strict=True):
-            yield from _match(child, value, child_name, origin)
-
-
-def _wrong_container(template: Any, gradient: Any, name: str, origin: str) -> str:
-    return (
-        f"{origin} has {_describe(gradient)} for {name or 'params'}, expected a "
-        f"{type(template).__name__} like params: give it the structure of params"
-    )
-
-
-def _refuse_strangers(
-    template: Mapping[Any, Any], gradient: Mapping[Any, Any], name: str, origin: str
-) -> None:
-    where = f" of {name}" if name else ""
-    if missing := [str(key) for key in template if key not in gradient]:
-        raise ModelError(
-            f"{origin} has no entry for parameter {_quote(missing)}{where}, it has "
-            f"{_quote(str(key) for key in gradient) or 'none'}: give one array for each of "
-            f"{_quote(str(key) for key in template)}"
-        )
-    if extra := [str(key) for key in gradient if key not in template]:
-        raise ModelError(
-            f"{origin} has an entry for {_quote(extra)}{where}, which is not in params "
-            f"({_quote(str(key) for key in template)}): leave it out, or add the parameter"
-        )
-
-
-# --- leaves -------------------------------------------------------------------------------------
-
-
-def _as_parameter(name: str, value: Any) -> npt.NDArray[Any]:
-    if isinstance(value, np.matrix | np.ma.MaskedArray):
-        raise ModelError(
-            f"parameter {name!r} is a {type(value).__name__}, expected a plain ndarray: pass "
-            f"np.asarray({name})"
-        )
-    if not isinstance(value, np.ndarray | np.generic | float | int):
-        raise ModelError(
-            f"parameter {name!r} is {_describe(value)}, expected an ndarray of floats (or a dict, "
-            "list or tuple of them)"
-        )
-    array = np.asarray(value)
-    if array.dtype.kind != "f":
-        whole = f"pass {name}.astype(float)" if array.ndim else "write it as a float, like 3.0"
-        hint = whole if array.dtype.kind in "iub" else "pass real floats"
-        raise ModelError(
-            f"parameter {name!r} has dtype {array.dtype}, expected a floating-point dtype, for no "
-            f"small step exists otherwise: {hint}"
-        )
-    if array.size == 0:
-        raise ModelError(
-            f"parameter {name!r} has shape {array.shape}, that is no entries, so there is nothing "
-            "to check: leave it out of params"
-        )
-    if not np.all(np.isfinite(array)):
-        raise ModelError(
-            f"parameter {name!r} holds NaN or infinity: check the gradient at a finite point"
-        )
-    return array
-
-
-def _as_gradient(name: str, value: Any, origin: str) -> FloatArray:
-    block = _array_of_list(value) if isinstance(value, list | tuple) else np.asarray(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if block.dtype.kind == "f" or (number and block.dtype.kind in "iu"):
-        return block.astype(np.float64) if block.dtype.kind != "f" else block
-    came = "None" if value is None else f"dtype {block.dtype}"
-    hint = (
-        "an integer array cuts off every fraction: fill a float array instead"
-        if block.dtype.kind in "iub"
-        else "return an array of floats of the parameter's shape"
-    )
-    raise ModelError(f"{origin} returned {came} for parameter {name!r}, expected floats: {hint}")
-
-
-def _array_of_list(value: Any) -> npt.NDArray[Any]:
-    """A nested list as an array; object dtype when it is ragged."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        return np.asarray(None)
-    return array.astype(np.float64) if array.dtype.kind in "iu" else array
-
-
-def _refuse_twins(names: list[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ModelError(f"two parameters are called {name!r}: give each its own name")
-        seen.add(name)
-
-
-def _refuse_aliases(arrays: list[tuple[str, npt.NDArray[Any]]]) -> None:
-    for i, (name, array) in enumerate(arrays):
-        for other_name, other in arrays[:i]:
-            # The bounds test is cheap; only arrays interleaved in memory need the exact one.
-            if np.may_share_memory(array, other) and np.shares_memory(array, other):
-                raise ModelError(
-                    f"parameters {other_name!r} and {name!r} share memory, so a change of one "
-                    "changes the other: pass each array once, or a copy"
-                )
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    if value is None:
-        return "None"
-    kind = type(value).__name__
-    size = f" of {len(value)}" if isinstance(value, list | tuple | Mapping) else ""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}{size}"
-
-
-def _quote(names: Any) -> str:
-    return ", ".join(repr(name) for name in names)
 
 
 def pieces(start: int, stop: int) -> Iterator[slice]:
