@@ -15,7 +15,7 @@ import numpy as np
 from tricheck.calls import Calls, private_copy, read_loss, same_arrays
 from tricheck.errors import ModelError
 from tricheck.location import user_line
-from tricheck.parameters import LARGE, FloatArray, Parameters, ShapeError, largest_of
+from tricheck.parameters import FloatArray, Parameters, ShapeError, largest_of
 from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 # Repeated calls may differ by summation order alone: memory alignment picks the SIMD path.
@@ -104,24 +104,16 @@ def _called_again(
 ) -> tuple[FloatArray, bool]:
     """Backprop's second answer, and whether it depends on where the loss was run last.
 
-    As of a cache that the loss leaves. Of a large model one call may show that neither this nor
-    an earlier call of its own changes anything.
+    As of a cache that the loss leaves. Mostly one call shows that neither this nor an earlier call
+    of its own changes anything.
     """
-    paired = calls.model.gradient is True
-    large = calls.parameters.size > LARGE
-    after = _after_loss_beside(calls, first) if large and not paired else None
+    after = None if calls.model.gradient is True else _after_loss_beside(calls, first)
     if after is first:
         return first, False
     second, *_ = _gradient_at_point(calls, findings)
-    if same_arrays(first, second):
-        second = first
-    if after is not None:
-        near = _near(first, second)
-        return (second, not _near(first, after)) if near else (after, False)
-    if paired or large or second is not first:
-        return second, False
-    after = _after_loss_beside(calls, first)
-    return first, after is not None and not _near(first, after)
+    if after is None:
+        return (first if same_arrays(first, second) else second), False
+    return (second, not _near(first, after)) if _near(first, second) else (after, False)
 
 
 def _near(first: FloatArray, second: FloatArray) -> bool:
