@@ -97,10 +97,8 @@ class Sources:
 
     def excused(self, evidence: Evidence, sweeper: Sweeper, seed: int) -> Evidence:
         """The evidence with nobody accused of what jumps of the loss explain."""
-        work = sweeper.work
-        if np.any(accused(evidence)) and work.forgoes(
-            "whether jumps of the loss explain what is blamed", _SEARCH
-        ):
+        search = "whether jumps of the loss explain what is blamed"
+        if np.any(accused(evidence)) and sweeper.work.forgoes(search, _SEARCH):
             return evidence
         return excuse(evidence, sweeper, seed)
 

@@ -14,7 +14,7 @@ from tricheck.facts import Evidence, cancelled
 from tricheck.parameters import FloatArray, Index, Leaf, largest_of
 from tricheck.vocabulary import Finding
 
-_PLAIN = 8.0  # errors of a central difference at its best step, each with its safety factor
+_PLAIN = 8.0  # errors of a plain difference, or bounds of a good one, that an accusation needs
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class Measured:
         slopes, found = judged.difference.values[place], judged.difference.bounds[place]
         if self.coordinates is None:
             return slopes, own + found
-        # Before anybody is accused it is measured by plain differences, which see less.
-        plain = _PLAIN * np.cbrt(judged.difference.noise.level**2 * np.abs(slopes))
-        bounds: FloatArray = own + np.fmax(found, plain)
+        # Before anybody is accused it is measured again, thoroughly, by what sees less.
+        plain = np.cbrt(judged.difference.noise.level**2 * np.abs(slopes))
+        bounds: FloatArray = own + _PLAIN * np.fmax(found, plain)
         return slopes, np.fmax(bounds, judged.rtol * np.abs(slopes))
 
     def unseen(self, leaf: Leaf) -> FloatArray:
