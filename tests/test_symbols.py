@@ -419,9 +419,9 @@ def test_the_formula_of_an_object_leaves_it_alone() -> None:
 
 def test_a_report_is_its_facts_still() -> None:
     report = tricheck.check(line())
-    assert "_derive" not in report.to_dict()
-    assert "_derive" not in json.loads(report.to_json())
-    assert "_derive" not in repr(report)
+    assert "_live" not in report.to_dict()
+    assert "_live" not in json.loads(report.to_json())
+    assert "_live" not in repr(report)
     module_level = dataclasses.replace(report)
     assert module_level.formula("b").parameter == "b"
     copied = pickle.loads(pickle.dumps(report))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,17 +14,18 @@ from tricheck.comparison import BoolArray
 from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence
-from tricheck.formula import formula
+from tricheck.live import LiveModel
 from tricheck.measure import measure
 from tricheck.measured import Measured
 from tricheck.model import Model
 from tricheck.options import Entries, Options
 from tricheck.parameters import Index, Parameters
-from tricheck.report import Report
+from tricheck.report import Report, Stage
 from tricheck.report.build import parameter_report, structured
 from tricheck.report.progress import shown
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
-from tricheck.vocabulary import Cause, Finding, Severity, Source, Verdict
+from tricheck.versions import versions
+from tricheck.vocabulary import BlindSpot, Cause, Finding, Severity, Source, Verdict
 from tricheck.watch import Watch
 
 if TYPE_CHECKING:
@@ -169,10 +169,10 @@ def checked(model: Model, options: Options, watch: Watch, progress: bool | None 
                 report = _report(calls, measured, options)
         finally:
             own.leave_state_at_point()
-    # The model as it was handed over: the one at work is gone.
-    derive = partial(formula, model, point=calls.parameters.values)
     evaluations = {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")}
-    return replace(report, evaluations=evaluations, _derive=derive)
+    # The model as it was handed over: the one at work is gone.
+    live = LiveModel(model, calls.parameters.values, options.seed)
+    return replace(report, evaluations=evaluations, _live=live)
 
 
 def assert_gradients(
@@ -254,6 +254,10 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
         blamed = verdicts[leaf.name] in ACCUSING
         wrong[leaf.name] = measured.indices(leaf, rows) if blamed else []
     gradients, bounds = structured(evidence)
+    findings = _findings(calls, measured, verdicts, wrong, kept)
+    blind = blind_spots(
+        measured, verdicts, kept, Elsewhere(calls, kept), options.displace is not None
+    )
     return Report(
         calls.model.title,
         worst(verdicts.values()),
@@ -261,8 +265,8 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
             leaf.name: parameter_report(measured, leaf, verdicts[leaf.name], wrong[leaf.name])
             for leaf in evidence.parameters.leaves
         },
-        _findings(calls, measured, verdicts, wrong, kept),
-        blind_spots(measured, verdicts, kept, Elsewhere(calls, kept), options.displace is not None),
+        findings,
+        blind,
         gradients,
         bounds,
         {},  # counted once the last call is made
@@ -274,7 +278,26 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
         measured.directions,
         calls.watch.ended_by,
         list(calls.watch.omitted),
+        _stages(kept, verdicts, findings, blind),
+        options.call,
+        versions(),
     )
+
+
+def _stages(
+    kept: Study | None,
+    verdicts: dict[str, Verdict],
+    findings: list[Finding],
+    blind: list[BlindSpot],
+) -> list[Stage]:
+    """Where the gradient goes wrong in the order of the computation, if backprop is blamed."""
+    from tricheck.diagnosis.stages import stages
+
+    if kept is None or Verdict.BACKPROP not in verdicts.values():
+        return []
+    silent = {spot.parameter for spot in blind if spot.name == "vanishing-gradient"}
+    right = {name for name, verdict in verdicts.items() if verdict is Verdict.AGREE}
+    return stages(kept, frozenset(right - silent), findings)
 
 
 def _convicted(notes: list[Finding]) -> set[str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -53,6 +53,23 @@ class Options:
             raise ModelError(
                 f"max_seconds is {self.max_seconds!r}, expected a positive number, or None"
             )
+
+    @property
+    def call(self) -> str:
+        """The call of `tricheck.check` that has these options.
+
+        Examples
+        --------
+        >>> Options(step=1e-4, seed=3).call
+        'tricheck.check(model, step=0.0001, seed=3)'
+        """
+        chosen = [(f.name, getattr(self, f.name), f.default) for f in fields(self)]
+        said = [
+            f"{name}={getattr(value, '__name__', None) or repr(value)}"
+            for name, value, default in chosen
+            if value is not default and (callable(value) or value != default)
+        ]
+        return f"tricheck.check({', '.join(['model', *said])})"
 
 
 def _is_positive(value: Any) -> bool:

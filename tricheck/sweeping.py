@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,14 @@ class Sweep:
         return to_text(self)
 
 
-def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) -> Sweep:
+def sweep(
+    model: Model,
+    name: str,
+    index: Index | int = (),
+    *,
+    seed: int = 0,
+    point: FloatArray | None = None,
+) -> Sweep:
     """Difference one entry of a parameter at many steps.
 
     Parameters
@@ -84,6 +91,8 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
         The entry; () for a number.
     seed : int
         Seed of the noise measurement.
+    point : ndarray, shape (size,), optional
+        The flat vector of all parameters, unless it is the model's own.
 
     Returns
     -------
@@ -111,11 +120,14 @@ def sweep(model: Model, name: str, index: Index | int = (), *, seed: int = 0) ->
             f"sweep(model, ...) got a {type(model).__name__}, expected a tricheck.Model"
         )
     with model.at_work() as working:
-        return _sweep(working, name, index, seed)
+        return _sweep(working, name, index, seed, point)
 
 
-def _sweep(model: Model, name: str, index: Index | int, seed: int) -> Sweep:
-    calls = Calls(model, Parameters.read(model.params))
+def _sweep(
+    model: Model, name: str, index: Index | int, seed: int, values: FloatArray | None
+) -> Sweep:
+    parameters = Parameters.read(model.params)
+    calls = Calls(model, parameters if values is None else replace(parameters, values=values))
     leaf, position = calls.parameters.position(name, index)
     point = inspect(calls)
     with np.errstate(all="ignore"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy.typing as npt
 
 from tricheck.errors import ModelError
 from tricheck.parameters import Index
@@ -12,6 +14,7 @@ from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
 
 if TYPE_CHECKING:
     from tricheck.formula import Formula
+    from tricheck.sweeping import Sweep
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,39 @@ class ParameterReport:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A line of the loss, and what is known of the gradient that comes back to it.
+
+    Attributes
+    ----------
+    code, line : str
+        Its source text, and where it stands, like ``model.py:12``.
+    parameters : list of str
+        Those that it reads.
+    gradient : str
+        Of what the line computes: ``"right"``, ``"wrong"`` or ``"unknown"``.
+    mistake : bool
+        Whether the error enters here, on the way back through the line.
+    """
+
+    code: str
+    line: str
+    parameters: list[str]
+    gradient: str
+    mistake: bool
+
+
+class Live(Protocol):
+    """The model behind a report, which can be asked for more than was measured."""
+
+    def formula(self, parameter: str, index: Index | int) -> Formula:
+        """As `Report.formula`."""
+
+    def sweep(self, parameter: str, index: Index | int) -> Sweep:
+        """As `Report.sweep`."""
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of a check.
 
@@ -131,6 +167,13 @@ class Report:
         What made the check end early, ``"interrupted"`` or ``"max_seconds=..."``; empty if nothing.
     left_out : list of str
         What was not looked at for that reason.
+    stages : list of Stage
+        The lines of the loss in the order of the computation, where backprop is blamed and the loss
+        could be traced: a gradient goes back through them from the last to the first.
+    command : str
+        What makes the same check again.
+    versions : mapping of str to str
+        Of Python and the packages that the numbers depend on.
 
     Examples
     --------
@@ -161,13 +204,14 @@ class Report:
     directions: int = 0
     partial: str = ""
     left_out: list[str] = field(default_factory=list)
-    _derive: Callable[[str, Index | int], Formula] | None = field(
-        default=None, repr=False, compare=False
-    )
+    stages: list[Stage] = field(default_factory=list)
+    command: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    _live: Live | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # The model's functions may not be picklable; the facts are.
-        return {**self.__dict__, "_derive": None}
+        return {**self.__dict__, "_live": None}
 
     @property
     def ok(self) -> bool:
@@ -180,7 +224,7 @@ class Report:
         return to_text(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The facts as plain Python containers.
+        """The facts as plain Python containers; gradients and bounds are by parameter.
 
         Examples
         --------
@@ -196,6 +240,8 @@ class Report:
     def to_json(self, indent: int | None = 2) -> str:
         """The facts as strict JSON; NaN and infinities are strings.
 
+        It follows ``tricheck/report/schema.json``, a JSON Schema with a version.
+
         Examples
         --------
         >>> import json
@@ -208,6 +254,51 @@ class Report:
         from tricheck.report.json import to_json
 
         return to_json(self, indent)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Report:
+        """The report that `to_json` has written, without its model.
+
+        Gradients are float64, in dicts, lists, tuples and named tuples like those of `params`.
+
+        Raises
+        ------
+        ModelError
+            When the text is no report, or one of another version of the schema.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> report = tricheck.check(np.sum, np.ones_like, np.zeros(2))
+        >>> tricheck.Report.from_json(report.to_json()).verdict
+        <Verdict.AGREE: 'agree'>
+        """
+        from tricheck.report.json import from_json
+
+        return from_json(text)
+
+    def to_records(self) -> npt.NDArray[Any]:
+        """A table of all entries, to make a pandas DataFrame of.
+
+        Returns
+        -------
+        ndarray, shape (size,)
+            A structured array with the fields `parameter`, `entry` (like ``W1[2, 0]``), `verdict`
+            (the parameter's), `wrong`, and for each source its value and bound, such as `backprop`
+            and `backprop_bound`, `finite_difference`, `reference`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> records = tricheck.check(np.sum, np.ones_like, np.zeros(2)).to_records()
+        >>> records["entry"].tolist(), records["backprop"].tolist()
+        (['params[0]', 'params[1]'], [1.0, 1.0])
+        """
+        from tricheck.report.records import to_records
+
+        return to_records(self)
 
     def formula(self, parameter: str, index: Index | int = ()) -> Formula:
         """The derivative that a derivation should have arrived at, in one entry.
@@ -243,11 +334,44 @@ class Report:
         >>> formula.text, formula.value
         ('3*params[1]**2/7', 1.7142857142857142)
         """
-        if self._derive is None:
+        return self._model.formula(parameter, index)
+
+    def sweep(self, parameter: str, index: Index | int = ()) -> Sweep:
+        """The finite difference of one entry against step size, at the point of the check.
+
+        Parameters
+        ----------
+        parameter : str
+        index : tuple of int, or int
+            The entry; () for a number.
+
+        Returns
+        -------
+        Sweep
+            Prints as a plot and a table; ``.plot()`` draws it.
+
+        Raises
+        ------
+        ModelError
+            When there is no such entry, or the report is a copy that has lost its model.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> report = tricheck.check(lambda x: np.sum(np.exp(x)), np.exp, np.array([0.0, 1.0]))
+        >>> report.sweep("params", 1).readings[0]
+        'truncation'
+        """
+        return self._model.sweep(parameter, index)
+
+    @property
+    def _model(self) -> Live:
+        if self._live is None:
             raise ModelError(
                 "this report is without its model, which is not pickled or copied: check again"
             )
-        return self._derive(parameter, index)
+        return self._live
 
     def raise_if_wrong(self) -> None:
         """Raise unless no derivation error was found.

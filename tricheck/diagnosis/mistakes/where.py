@@ -43,8 +43,8 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
     wrong, right : frozenset of str
         Parameters; those of which nothing is known are in neither.
     """
-    uses = _uses(study)
-    sound = _sound(study, uses, right)
+    uses = uses_of(study)
+    sound = sound_memory(study, uses, right)
     site_of = _site_of(study)
     known = wrong | right
     found = {}
@@ -70,7 +70,7 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
     return found
 
 
-def _uses(study: Study) -> dict[str, list[Step]]:
+def uses_of(study: Study) -> dict[str, list[Step]]:
     """The steps that read each parameter itself, but for terms of its own, such as weight decay."""
     terms = terms_of(study)
     names = dict(zip(study.roots, (leaf.name for leaf in study.parameters.leaves), strict=True))
@@ -82,7 +82,7 @@ def _uses(study: Study) -> dict[str, list[Step]]:
     return uses
 
 
-def _sound(study: Study, uses: dict[str, list[Step]], right: frozenset[str]) -> set[Storage]:
+def sound_memory(study: Study, uses: dict[str, list[Step]], right: frozenset[str]) -> set[Storage]:
     """Memory whose gradient must be right for the right parameters to be right."""
     sound = {step.outs[0] for name in right for step in uses.get(name, [])}
     for step in study.steps:

@@ -1,0 +1,114 @@
+"""Right downstream, wrong upstream: what each line of a loss is said to get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tricheck
+from tricheck.report import Stage
+from tricheck.targets import find
+
+BROKEN = Path(__file__).parent.parent / "examples" / "broken"
+
+
+def stages_of(name: str) -> list[Stage]:
+    [target] = find(str(BROKEN / f"{name}.py"))
+    return tricheck.check(target.model).stages
+
+
+def gradients(stages: list[Stage]) -> dict[str, str]:
+    return {stage.code: stage.gradient for stage in stages}
+
+
+rng = np.random.default_rng(0)
+X, Y = rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+PARAMS = {name: rng.standard_normal(shape) for name, shape in
+          {"W1": (3, 4), "W2": (4, 4), "W3": (4, 2)}.items()}  # fmt: skip
+
+
+def loss(p: dict[str, Any]) -> Any:
+    z1 = X @ p["W1"]
+    a1 = np.tanh(z1)
+    z2 = a1 @ p["W2"]
+    a2 = np.tanh(z2)
+    z3 = a2 @ p["W3"]
+    return np.sum((z3 - Y) ** 2)
+
+
+def backprop(p: dict[str, Any], slope: int = 0, own: int = 0) -> dict[str, Any]:
+    """Without the slope of one of the layers, or with a mistake in one weight's own formula."""
+    a1 = np.tanh(X @ p["W1"])
+    a2 = np.tanh(a1 @ p["W2"])
+    d3 = 2 * (a2 @ p["W3"] - Y)
+    d2 = d3 @ p["W3"].T * (1 if slope == 2 else 1 - a2**2)
+    d1 = d2 @ p["W2"].T * (1 if slope == 1 else 1 - a1**2)
+    found = {"W1": X.T @ d1, "W2": a1.T @ d2, "W3": a2.T @ d3}
+    if own:
+        found[f"W{own}"] = found[f"W{own}"] * 1.7
+    return found
+
+
+def known(slope: int = 0, own: int = 0) -> list[tuple[str, str, bool]]:
+    report = tricheck.check(loss, lambda p: backprop(p, slope, own), PARAMS)
+    assert report.verdict is tricheck.Verdict.BACKPROP
+    return [(s.code.partition(" =")[0], s.gradient, s.mistake) for s in report.stages]
+
+
+def test_a_lost_slope_in_the_first_layer() -> None:
+    assert known(slope=1)[:3] == [
+        ("z1", "wrong", False),
+        ("a1", "right", True),
+        ("z2", "right", False),
+    ]
+
+
+def test_a_lost_slope_in_the_second_layer() -> None:
+    found = known(slope=2)
+    assert [name for name, gradient, _ in found if gradient == "wrong"] == ["z1", "a1", "z2"]
+    assert [name for name, _, mistake in found if mistake] == ["a2"]
+    assert all(gradient == "right" for _, gradient, _ in found[3:])
+
+
+@pytest.mark.parametrize("own", [1, 2, 3])
+def test_a_mistake_in_a_weights_own_formula_leaves_the_way_back_right(own: int) -> None:
+    found = known(own=own)
+    assert "wrong" not in [gradient for _, gradient, _ in found]
+    # of the first layer nothing upstream is left to say that what comes to it is right
+    assert [name for name, _, mistake in found if mistake] in ([f"z{own}"], [])
+
+
+def test_parameters_stand_where_they_are_read() -> None:
+    stages = tricheck.check(loss, lambda p: backprop(p, 1), PARAMS).stages
+    assert [(s.parameters, s.line.partition(":")[0]) for s in stages if s.parameters] == [
+        (["W1"], "test_stages.py"), (["W2"], "test_stages.py"), (["W3"], "test_stages.py")
+    ]  # fmt: skip
+
+
+def test_the_gate_that_forgot_to_forget() -> None:
+    stages = stages_of("lstm_forget_gate")
+    [here] = [stage for stage in stages if stage.mistake]
+    assert here.code == "c = f * c_prev + i * g"
+    for stage in stages:
+        if stage.parameters in (["Wf", "bf"], ["Wi", "bi"], ["Wg", "bg"], ["Wo", "bo"]):
+            assert stage.gradient == "wrong"
+        if stage.parameters == ["Wy", "by"]:
+            assert stage.gradient == "right"
+
+
+def test_a_helper_called_twice_is_told_apart() -> None:
+    found = [stage.line for stage in stages_of("two_layer_mse_sign") if "np.exp" in stage.code]
+    assert found == [f"two_layer_mse.py:20, called at two_layer_mse.py:{line}" for line in (25, 26)]
+
+
+def test_a_factor_of_everything_leaves_only_the_loss_known() -> None:
+    *others, last = stages_of("two_layer_mse_half")
+    assert last.gradient == "right"
+    assert {stage.gradient for stage in others} == {"unknown"}
+
+
+def test_nothing_is_drawn_where_backprop_is_right() -> None:
+    assert tricheck.check(loss, backprop, PARAMS).stages == []
