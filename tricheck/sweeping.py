@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from tricheck.parameters import FloatArray, Index, Parameters
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.ladder import Derivative, Stencil
 from tricheck.sources.noise import measure_noise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _PER_DECADE = 2
 _COARSEST, _FINEST = 0, -15  # powers of ten, relative to the parameter
@@ -38,13 +41,17 @@ class Sweep:
     errors : ndarray, shape (k,)
         Distance of each value from the certified derivative.
     rounding : ndarray, shape (k,)
-        The error that the loss's noise explains at each step.
+        The error that the loss's noise explains at each step; grows like 1/h.
+    truncation : ndarray, shape (k,)
+        The law c h² through the errors that fall like it; NaN where none do.
     readings : tuple of str
         What each step shows: ``truncation`` (error falls like h²), ``rounding`` (error within what
         grows like 1/h), ``flat`` (error does not fall with the step), ``accurate`` (no error
         seen), ``outside`` (not finite).
     derivative, bound : float
         The certified value and its bound.
+    step : float
+        The step chosen for it; NaN where none was.
     backprop : float
         The hand-written gradient's entry.
     reading : str
@@ -60,9 +67,11 @@ class Sweep:
     backward: FloatArray
     errors: FloatArray
     rounding: FloatArray
+    truncation: FloatArray
     readings: tuple[str, ...]
     derivative: float
     bound: float
+    step: float
     backprop: float
     reading: str
 
@@ -70,6 +79,35 @@ class Sweep:
         from tricheck.report.sweep import to_text
 
         return to_text(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the error against the step, with both slopes, the chosen step and the bound.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            To draw on; a new one by default.
+
+        Returns
+        -------
+        matplotlib axes
+
+        Raises
+        ------
+        ImportError
+            Where Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> model = tricheck.Model(lambda x: np.sum(np.exp(x)), np.exp, np.array([0.0, 1.0]))
+        >>> tricheck.sweep(model, "params", 1).plot().get_xlabel()
+        'step h'
+        """
+        from tricheck.report.figures import curve, new_axes
+
+        return curve(self, new_axes() if ax is None else ax)
 
 
 def sweep(
@@ -137,21 +175,24 @@ def _sweep(
         certified = sweeper.certify(position)
         rungs = [sweeper.stencil(position, step) for step in _steps(evaluate.flat[position])]
     rungs = [rung for rung in rungs if rung.step]
+    steps = np.array([rung.step for rung in rungs])
     errors = np.array([abs(rung.central - certified.value) for rung in rungs])
     readings = tuple(_read(rungs, errors, k, certified) for k in range(len(rungs)))
     return Sweep(
         model.title,
         name,
         leaf.index(position - leaf.start),
-        np.array([rung.step for rung in rungs]),
+        steps,
         np.array([rung.central for rung in rungs]),
         np.array([rung.forward for rung in rungs]),
         np.array([rung.backward for rung in rungs]),
         errors,
         np.array([rung.rounding for rung in rungs]),
+        _law(steps, errors, readings),
         readings,
         certified.value,
         certified.bound,
+        certified.step,
         float(point.gradient[position]),
         _RANDOM
         if point.spread
@@ -163,6 +204,13 @@ def _steps(x: Any) -> list[float]:
     count = (_COARSEST - _FINEST) * _PER_DECADE + 1
     powers = np.linspace(_COARSEST, _FINEST, count)
     return [float(step) for step in max(1.0, abs(float(x))) * 10.0**powers]
+
+
+def _law(steps: FloatArray, errors: FloatArray, readings: tuple[str, ...]) -> FloatArray:
+    """The middle one of the laws c h² that go through one of the falling errors each."""
+    falling = np.array([reading == "truncation" for reading in readings], dtype=bool)
+    factors = errors[falling] / steps[falling] ** 2
+    return np.asarray(steps**2 * (np.median(factors) if factors.size else np.nan))
 
 
 def _read(rungs: list[Stencil], errors: FloatArray, k: int, certified: Derivative) -> str:

@@ -13,6 +13,8 @@ from tricheck.parameters import Index
 from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tricheck.formula import Formula
     from tricheck.sweeping import Sweep
 
@@ -255,6 +257,65 @@ class Report:
 
         return to_json(self, indent)
 
+    def to_html(self) -> str:
+        """A page for the browser: one file that needs no other and no network.
+
+        It measures step-size curves of the worst entries, some hundred losses each.
+
+        Raises
+        ------
+        ImportError
+            Where the extra `report` (Jinja2 and Matplotlib) is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> report = tricheck.check(np.sum, np.ones_like, np.zeros(2))
+        >>> report.to_html().startswith("<!doctype html>")
+        True
+        """
+        from tricheck.report.page import to_html
+
+        return to_html(self)
+
+    def plot(self) -> Figure:
+        """Draw how far the sources are apart in the entries of the wrong, or worst, parameters.
+
+        Returns
+        -------
+        matplotlib figure
+
+        Raises
+        ------
+        ImportError
+            Where Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tricheck
+        >>> report = tricheck.check(lambda w: np.sum(w**2), lambda w: w, np.ones((2, 3)))
+        >>> len(report.plot().axes)
+        1
+        """
+        from tricheck.report.figures import plot
+
+        return plot(self)
+
+    def _repr_html_(self) -> str | None:
+        """For a notebook; None, and so the text, where Jinja2 is not installed."""
+        try:
+            from tricheck.report.page import compact
+
+            return compact(self)
+        except ImportError:
+            return None
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython in a terminal."""
+        printer.text(str(self) if not cycle else "Report(...)")
+
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
         """The report that `to_json` has written, without its model.
@@ -364,6 +425,11 @@ class Report:
         'truncation'
         """
         return self._model.sweep(parameter, index)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model is at hand that `formula` and `sweep` need."""
+        return self._live is not None
 
     @property
     def _model(self) -> Live:

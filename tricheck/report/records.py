@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tricheck.containers import walk
 from tricheck.report.facts import Report
-from tricheck.report.text import entry_name
+from tricheck.report.words import entry_name
 
 
 def to_records(report: Report) -> npt.NDArray[Any]:

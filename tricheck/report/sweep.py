@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from tricheck.report.text import WIDTH, entry_name
+from tricheck.report.text import WIDTH
+from tricheck.report.words import entry_name
 
 if TYPE_CHECKING:
     from tricheck.sweeping import Sweep

@@ -1,0 +1,220 @@
+"""Drawings with Matplotlib, for notebooks and for the page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tricheck.parameters import FloatArray
+from tricheck.report.heat import Heat, blocks, heat
+from tricheck.report.words import entry_name, short, worst_parameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from tricheck.report.facts import Report
+    from tricheck.sweeping import Sweep
+
+# Colours by meaning; the page puts its own in their place, so that they follow its theme.
+INK, FAINT, GOOD, BAD, BLUE = "#1f2328", "#6b7480", "#1a7f37", "#c4262e", "#0b62c4"
+_MOST_CELLS = 4096
+_INCHES = 3.2
+# Difference over bound, in powers of ten: pale where far within, blue up to the bound, and
+# from orange to dark red beyond it, so that the bound is seen in any light and by any eyes.
+LOWEST, HIGHEST = -3.0, 15.0
+_WITHIN = [(0.0, "#e4edf6"), (1.0, "#7ba7d6")]
+_BEYOND = [(0.0, "#f6b04a"), (0.35, "#d9480f"), (1.0, "#7a0714")]
+_UNKNOWN = "#9aa3ad"
+_VARIABLES = {INK: "ink", FAINT: "faint", GOOD: "good", BAD: "bad", BLUE: "accent"}
+_ID = re.compile(r'( id="|url\(#|href="#)')  # each drawing of a page has ids of its own
+
+
+def new_axes() -> Axes:
+    """Of a new figure, as pyplot makes them.
+
+    Raises
+    ------
+    ImportError
+        Where Matplotlib is not installed.
+    """
+    ax: Axes = _pyplot().subplots(layout="constrained")[1]
+    return ax
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError(
+            f'plots need matplotlib ({error}): pip install "tricheck[report]"'
+        ) from error
+    return pyplot
+
+
+# --- the step-size curve ------------------------------------------------------------------------
+
+
+def curve(sweep: Sweep, ax: Axes) -> Axes:
+    """Error against step: what truncation and rounding explain, the chosen step, the bound."""
+    floor = _floor(sweep)
+    errors = np.maximum(sweep.errors, floor)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.axhline(max(sweep.bound, floor), color=GOOD, linewidth=1, linestyle=(0, (6, 3)))
+    law: Any = {"color": FAINT, "linewidth": 1.2}
+    rounding = np.where(sweep.rounding >= floor, sweep.rounding, np.nan)
+    ax.plot(sweep.steps, rounding, linestyle=":", label="rounding, ∝ 1/h", **law)
+    if np.isfinite(sweep.truncation).any():
+        truncation = np.where(sweep.truncation >= floor, sweep.truncation, np.nan)
+        ax.plot(sweep.steps, truncation, linestyle="--", label="truncation, ∝ h²", **law)
+    points: Any = {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1}
+    ax.plot(sweep.steps, errors, label="error of the finite difference", **points)
+    gap = abs(sweep.backprop - sweep.derivative)
+    if math.isfinite(gap) and gap > sweep.bound:
+        ax.axhline(gap, color=BAD, linewidth=1.5, label="backprop's error")
+    if math.isfinite(sweep.step) and sweep.step > 0.0:
+        ax.axvline(sweep.step, color=GOOD, linewidth=1, label="chosen step; its bound (level)")
+    ax.invert_xaxis()
+    ax.set_xlabel("step h")
+    ax.set_ylabel("error")
+    name = entry_name(sweep.parameter, sweep.index)
+    ax.set_title(name, fontsize="medium", parse_math=False)  # a name may hold a $
+    ax.grid(visible=True, linewidth=0.4, alpha=0.4)
+    ax.legend(fontsize="small", framealpha=0.0)
+    _bounded(ax, errors, gap)
+    return ax
+
+
+def _floor(sweep: Sweep) -> float:
+    """What stands for no error on a logarithmic scale: a tenth of the smallest that was seen."""
+    seen = np.concatenate([sweep.errors, [sweep.bound]])
+    seen = seen[np.isfinite(seen) & (seen > 0.0)]
+    return float(seen.min()) / 10 if seen.size else 1e-16
+
+
+def _bounded(ax: Axes, errors: FloatArray, gap: float) -> None:
+    """Limits that the data set, not the laws that are drawn through them."""
+    seen = errors[np.isfinite(errors)]
+    if seen.size:
+        top = max(seen.max(), gap if math.isfinite(gap) else 0.0)
+        ax.set_ylim(seen.min() / 3, top * 10)
+
+
+# --- heat ---------------------------------------------------------------------------------------
+
+
+def draw_heat(grid: Heat, ax: Axes) -> Axes:
+    """The cells of a parameter; blamed ones are marked with a cross."""
+    from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+    from matplotlib.patheffects import withStroke
+
+    middle = 0.5  # where the difference is as large as the bound
+    stops = [(middle * place, colour) for place, colour in _WITHIN]
+    stops += [(middle + (1 - middle) * place, colour) for place, colour in _BEYOND]
+    colours = LinearSegmentedColormap.from_list("tricheck", stops)
+    colours.set_bad(_UNKNOWN)
+    with np.errstate(divide="ignore"):
+        levels = np.clip(np.log10(grid.ratios), LOWEST, HIGHEST)
+    # at the bound itself the sources agree
+    levels = np.where((levels > 0.0) & (levels < 0.02), 0.02, levels)
+    ax.imshow(
+        levels,
+        cmap=colours,
+        norm=TwoSlopeNorm(0.0, LOWEST, HIGHEST),
+        interpolation="none",
+        aspect="equal",
+    )
+    rows, columns = np.nonzero(grid.wrong)
+    size = 28.0 if grid.ratios.size <= 256 else 6.0
+    outlined = [withStroke(linewidth=3.0, foreground="black")]
+    ax.scatter(columns, rows, marker="x", s=size, color="white", path_effects=outlined)
+    return ax
+
+
+def plot(report: Report) -> Figure:
+    """The heat of the parameters that a reader should see first."""
+    pyplot = _pyplot()
+    wrong = [p for p in report.parameters.values() if p.wrong]
+    chosen = wrong[:6] or worst_parameters(report)
+    found = blocks(report)
+    figure: Figure
+    figure, axes = pyplot.subplots(
+        1,
+        len(chosen),
+        figsize=(_INCHES * len(chosen), _INCHES),
+        layout="constrained",
+        squeeze=False,
+    )
+    for ax, parameter in zip(axes[0], chosen, strict=True):
+        grid = heat(parameter, found[parameter.name], _MOST_CELLS)
+        draw_heat(grid, ax)
+        most = float(np.nanmax(grid.ratios, initial=0.0))
+        ax.set_title(
+            f"{parameter.name}: {parameter.verdict}\nup to {short(most)} × bound", fontsize="medium"
+        )
+        ax.set_xticks([])
+        ax.set_yticks([])
+    figure.suptitle(f"{report.model}: {report.verdict}", parse_math=False)
+    return figure
+
+
+# --- for the page -------------------------------------------------------------------------------
+
+
+def curve_svg(sweep: Sweep, name: str) -> str:
+    """A step-size curve as an SVG element, whose ids begin with `name`."""
+    with _for_page():
+        figure = _figure(6.8, 3.8)
+        curve(sweep, figure.add_subplot())
+        return _svg(figure, name)
+
+
+def heat_svg(grid: Heat, cell: float, name: str) -> str:
+    """A grid as an SVG element without a margin, each cell so many points wide."""
+    rows, columns = grid.ratios.shape
+    with _for_page():
+        figure = _figure(columns * cell / 72, rows * cell / 72)
+        figure.set_layout_engine("none")
+        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        draw_heat(grid, ax)
+        ax.set_aspect("auto")
+        ax.set_axis_off()
+        return _svg(figure, name)
+
+
+@contextmanager
+def _for_page() -> Iterator[None]:
+    import matplotlib as mpl
+
+    settings = {
+        "svg.fonttype": "none",  # text stays text, in the page's own font
+        "svg.hashsalt": "tricheck",  # the same drawing is the same file
+        "font.family": "sans-serif",
+    }
+    settings |= dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK)
+    settings |= dict.fromkeys(("xtick.color", "ytick.color"), FAINT)
+    with mpl.rc_context({**mpl.rcParamsDefault, **settings, "backend": mpl.rcParams["backend"]}):
+        yield
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure, name: str) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    return text

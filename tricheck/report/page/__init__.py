@@ -1,0 +1,126 @@
+"""The report as a page for the browser: one file that needs nothing else, and the index of many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from tricheck.report.facts import Report
+from tricheck.report.words import MARKS, STYLES, sentence
+from tricheck.vocabulary import Verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@dataclass(frozen=True)
+class Link:
+    """A model of a run, as its index lists it.
+
+    Attributes
+    ----------
+    name, where : str
+        The model's, and where it is defined.
+    verdict : Verdict
+    sentence : str
+    href : str
+        The page on it, relative to the index.
+    """
+
+    name: str
+    where: str
+    verdict: Verdict
+    sentence: str
+    href: str
+
+    @classmethod
+    def to(cls, report: Report, where: str, href: str) -> Link:
+        """The link to a report's page."""
+        return cls(report.model, where, report.verdict, sentence(report), href)
+
+    @property
+    def style(self) -> str:
+        """What the verdict means: good, bad or doubtful."""
+        return STYLES[self.verdict]
+
+
+def to_html(report: Report) -> str:
+    """The page of one report; as described at `Report.to_html`."""
+    from tricheck.report.page.view import View
+
+    return _environment().get_template("page.html.j2").render(view=View.of(report))
+
+
+def index(links: Sequence[Link], errors: Sequence[str] = ()) -> str:
+    """The page that lists the models of a run, the worst first.
+
+    Parameters
+    ----------
+    links : sequence of Link
+    errors : sequence of str
+        What could not be checked, and why.
+
+    Raises
+    ------
+    ImportError
+        Where Jinja2 is not installed.
+    """
+    ranked = sorted(links, key=lambda link: (link.verdict.severity_rank, link.where, link.name))
+    counts = Counter(link.verdict.value for link in ranked)
+    return (
+        _environment()
+        .get_template("index.html.j2")
+        .render(links=ranked, errors=errors, counts=dict(counts), total=len(ranked))
+    )
+
+
+def compact(report: Report) -> str:
+    """The report as a notebook shows it, a piece of a page."""
+    from tricheck.report.page.view import View
+    from tricheck.report.text import to_text
+
+    template = _environment().get_template("compact.html.j2")
+    return template.render(view=View.of(report, drawn=False), text=to_text(report))
+
+
+@cache
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
+    except ImportError as error:
+        raise ImportError('HTML needs Jinja2: pip install "tricheck[report]"') from error
+    environment = Environment(
+        loader=PackageLoader("tricheck.report.page"),
+        autoescape=True,  # a parameter may be called <script>
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.globals |= {"marks": MARKS, "styles": STYLES}
+    # What Matplotlib draws is escaped already.
+    environment.filters |= {"markdown": _markdown, "drawing": Markup, "coded": _coded}
+    return environment
+
+
+def _coded(text: str) -> Any:
+    """A sentence, what it has in backticks set as code."""
+    from markupsafe import Markup, escape
+
+    pieces = [escape(piece) for piece in text.split("`")]
+    if len(pieces) % 2 == 0:  # a backtick that nothing closes
+        return escape(text)
+    for number in range(1, len(pieces), 2):
+        pieces[number] = Markup("<code>%s</code>") % pieces[number]
+    return Markup("").join(pieces)
+
+
+def _markdown(text: str) -> Any:
+    """Tricheck's own pages as HTML; raw HTML in them would stay text."""
+    from markdown_it import MarkdownIt
+    from markupsafe import Markup
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).render(text))
