@@ -14,13 +14,14 @@ from tricheck.comparison import BoolArray
 from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.facts import Evidence
+from tricheck.listeners import listeners
 from tricheck.live import LiveModel
 from tricheck.measure import measure
 from tricheck.measured import Measured
 from tricheck.model import Model
 from tricheck.options import Entries, Options
 from tricheck.parameters import Index, Parameters
-from tricheck.report import Report, Stage
+from tricheck.report import GradientMismatch, Report, Stage
 from tricheck.report.build import parameter_report, structured
 from tricheck.report.progress import shown
 from tricheck.verdict import ACCUSING, Facts, decide_all, worst
@@ -207,7 +208,10 @@ def assert_gradients(
     """
     __tracebackhide__ = True
     report = check(loss, gradient, params, **options)
-    report.raise_if_wrong()
+    for told in listeners:
+        told(report)
+    if not report.ok:
+        raise GradientMismatch(report)  # here: a traceback then has no other frame of tricheck's
     return report
 
 

@@ -1,42 +1,29 @@
-"""The command line: parse, check, print."""
+"""The command line: parse, call, print."""
 
 from __future__ import annotations
 
-import json
-import signal
+import shlex
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from tricheck.errors import ModelError
-from tricheck.vocabulary import Verdict
+from tricheck.usage import UsageError, wrapped
+from tricheck.vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
     from tricheck.model import Model
-    from tricheck.options import Options
-    from tricheck.report import Report
     from tricheck.report.text import Line
+    from tricheck.running import Run
     from tricheck.targets import Target
-    from tricheck.watch import Watch
 
-OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
-_STDOUT = Path("-")
-_ENDING = "Ending with what is known, once the calls under way return; Ctrl-C again stops."
-_MESSAGE_WIDTH = 72  # beside click's own "Error: "
-_COLOURS = {
-    "good": "green",
-    "bad": "red",
-    "doubtful": "yellow",
-    "strong": "bold",
-    "faint": "dim",
-    "code": "cyan",
-    "plain": "",
-}
+_USAGE, _INTERRUPTED = 2, 130
+_AGAIN = ("step", "reference", "entries", "jobs", "max_seconds", "seed", "displace")
 
 
 class _Positive(click.ParamType[float]):
@@ -58,23 +45,70 @@ class _Positive(click.ParamType[float]):
         return number
 
 
+def _targets_like(_ctx: Any, _param: Any, typed: str) -> list[CompletionItem[Any]]:
+    """Files, and after ``::`` the models in one, read off its text, which is not run for it."""
+    file, separator, start = typed.partition("::")
+    if not separator:
+        return [CompletionItem(typed, type="file")]
+    from tricheck.completion import models_in_text
+
+    names = models_in_text(Path(file))
+    return [CompletionItem(f"{file}::{name}") for name in names if name.startswith(start)]
+
+
+def _pages_like(_ctx: Any, _param: Any, typed: str) -> list[CompletionItem[Any]]:
+    """Causes and verdicts."""
+    names = dict.fromkeys([*(cause.value for cause in Cause), *(v.value for v in Verdict)])
+    return [CompletionItem(name) for name in names if name.startswith(typed)]
+
+
+_FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
+_DISPLACE = click.option(
+    "--displace",
+    type=click.IntRange(0),
+    metavar="SEED",
+    help="Look at a displaced point, where most blind spots are open; SEED draws it.",
+)
+_SEED = click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed."
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tricheck")
 def main() -> None:
     """Three gradients, one verdict: who is wrong when a gradient check fails?
 
     \b
+    tricheck new model.py              a model file to fill in
     tricheck check model.py            every tricheck.Model in the file
     tricheck check models/             the model files in a directory
     tricheck check model.py::two_layer one of them
+    tricheck sweep model.py "W[0,1]"   finite difference against step size
     tricheck formula model.py "W[0,1]" the right derivative, as a formula
     tricheck explain scale             what a cause means, and how to fix it
     """
 
 
 @main.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, shell_complete=_targets_like, metavar="[TARGET]...")
 @click.option("-r", "--recursive", is_flag=True, help="Look into the folders of a directory too.")
+@click.option(
+    "--loss",
+    metavar="MODULE:F",
+    help="Instead of a TARGET: a loss, package.module:f or file.py:f, ...",
+)
+@click.option(
+    "--gradient",
+    metavar="MODULE:G",
+    help="... its gradient, unless the loss returns both, ...",
+)
+@click.option(
+    "--params",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="... and the point: .npz (a dict of arrays) or .npy (one array).",
+)
 @click.option(
     "--step",
     type=_Positive("1e-5"),
@@ -112,23 +146,34 @@ def main() -> None:
     metavar="S",
     help="End each check after so long, and say what was left out.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Random seed.")
-@click.option(
-    "--displace",
-    type=click.IntRange(0),
-    metavar="SEED",
-    help="Check at a displaced point, where most blind spots are open; SEED draws it.",
-)
+@_SEED
+@_DISPLACE
+@click.option("-q", "--quiet", is_flag=True, help="One line for each model.")
+@click.option("-v", "--verbose", is_flag=True, help="All blind spots, and all numbers.")
+@click.option("--only-wrong", is_flag=True, help="Show no model without a derivation error.")
 @click.option(
     "--json",
     "json_file",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=_FILE,
     metavar="FILE",
     help="Write the same facts as JSON; - for standard output.",
 )
+@click.option(
+    "--html",
+    "html_file",
+    type=_FILE,
+    metavar="FILE",
+    help="Write a page for the browser; of several models, a list with the pages beside it.",
+)
+@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions too.")
+@click.pass_context
 def check(
+    ctx: click.Context,
     targets: tuple[str, ...],
     recursive: bool,
+    loss: str | None,
+    gradient: str | None,
+    params: Path | None,
     step: float | None,
     reference: str,
     entries: Literal["auto", "all"],
@@ -136,11 +181,17 @@ def check(
     max_seconds: float | None,
     seed: int,
     displace: int | None,
+    quiet: bool,
+    verbose: bool,
+    only_wrong: bool,
     json_file: Path | None,
+    html_file: Path | None,
+    github: bool,
 ) -> None:
-    """Check the models that TARGET names: a file, a directory, or FILE.py::NAME.
+    """Check the models that TARGET names.
 
-    Every tricheck.Model at module level of a file is a model.
+    TARGET is a file, a directory, FILE.py::NAME or package.module:NAME. Every tricheck.Model at
+    module level of a file is a model.
 
     \b
     Exit code
@@ -155,49 +206,89 @@ def check(
       tricheck check examples/
       tricheck check examples/lstm.py --step 1e-4
       tricheck check examples/lstm.py --displace 1
-      tricheck check models/ -r --json report.json
+      tricheck check models/ -r --only-wrong --json report.json
+      tricheck check mypackage.models:encoder --html report.html
+      tricheck check --loss fit:fun --gradient fit:jac --params x0.npy
       tricheck check large.py --jobs -1 --max-seconds 60
 
     Ctrl-C ends the check under way early, and shows what is known so far.
     """
     from tricheck.options import Options
+    from tricheck.running import Output, Run
 
+    given = _refuse_halves(targets, loss, gradient, params)
+    if quiet and verbose:
+        raise UsageError("-q and -v contradict each other: give one of them")
     chosen = None if reference == "none" else reference
     try:
         options = Options(
             chosen, step, 0.0, entries, seed, displace, jobs=jobs, max_seconds=max_seconds
         )
     except ModelError as error:  # the others are refused by their own types
-        raise click.BadParameter(
-            click.wrap_text(str(error), _MESSAGE_WIDTH), param_hint="'-j' / '--jobs'"
-        ) from error
-    _refuse_unwritable(json_file)
-    run = _Run(to_stderr=json_file == _STDOUT)
+        raise click.BadParameter(wrapped(str(error)), param_hint="'-j' / '--jobs'") from error
+    output = Output(json_file, html_file, quiet, verbose, only_wrong, github)
+    output.refuse_unwritable()
+    run = Run(options, _flags(ctx), output)
     try:
-        found = _all_targets(targets, recursive, run)
-        for done, target in enumerate(found, 1):
-            run.check(target, options)
-            if run.interrupted:
-                run.left_out = len(found) - done
-                break
+        run.check_all([_given(*given)] if given else _all_targets(targets, recursive, run))
     except KeyboardInterrupt:
         run.interrupted = True
-    if json_file is not None:
-        _write_json(json_file, run)
+    run.write()
     run.summarize()
-    sys.exit(INTERRUPTED if run.interrupted else run.exit_code)
+    sys.exit(run.exit_code)
 
 
 @main.command()
-@click.argument("target", metavar="TARGET")
+@click.argument("target", shell_complete=_targets_like, metavar="TARGET")
+@click.argument("entry", metavar="ENTRY")
+@_SEED
+@_DISPLACE
+@click.option("-v", "--verbose", is_flag=True, help="The numbers of every step too.")
+def sweep(target: str, entry: str, seed: int, displace: int | None, verbose: bool) -> None:
+    """Plot the finite difference of one ENTRY, such as W1[2,1], against its step.
+
+    TARGET is FILE.py::NAME, package.module:NAME, or a file that holds a single model. Truncation
+    falls like h², rounding grows like 1/h; where the error of backprop lies level above both, no
+    step makes backprop right.
+
+    \b
+    Exit code
+      0  the plot was printed
+      2  a usage error, or a model that breaks its contract
+      130  interrupted
+
+    \b
+    Examples
+      tricheck sweep model.py::two_layer "W1[2,1]"
+      tricheck sweep model.py b -v
+      tricheck sweep model.py "W1[0,0]" --displace 1
+    """
+    from tricheck.parameters import Parameters
+    from tricheck.report.sweep import lines
+    from tricheck.sweeping import sweep as measure
+    from tricheck.terminal import show
+
+    model = _only_model(target)
+    try:
+        place = Parameters.read(model.params).parse_entry(entry)
+        swept = measure(model, *place, seed=seed, displace=displace)
+    except ModelError as error:
+        _end(f"{target}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    show(lines(swept, table=verbose))
+
+
+@main.command()
+@click.argument("target", shell_complete=_targets_like, metavar="TARGET")
 @click.argument("entry", metavar="ENTRY")
 @click.option("--latex", "as_latex", is_flag=True, help="Print the formula as LaTeX, and no more.")
 def formula(target: str, entry: str, as_latex: bool) -> None:
     """Show the derivative of the loss in one ENTRY, such as W1[0,1].
 
-    TARGET is FILE.py::NAME, or a file that holds a single model. The loss is run on symbols: the
-    formula is what a derivation should have arrived at, simplified for a few seconds, with its
-    value to 50 digits.
+    TARGET is FILE.py::NAME, package.module:NAME, or a file that holds a single model. The loss is
+    run on symbols: the formula is what a derivation should have arrived at, simplified for a few
+    seconds, with its value to 50 digits.
 
     \b
     Exit code
@@ -217,15 +308,14 @@ def formula(target: str, entry: str, as_latex: bool) -> None:
     try:
         shown = derive(model, *Parameters.read(model.params).parse_entry(entry))
     except ModelError as error:
-        click.echo(f"Error: {target}: {error}", err=True)
-        sys.exit(USAGE)
+        _end(f"{target}: {error}")
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(_INTERRUPTED)
     click.echo(shown.latex if as_latex else str(shown), nl=as_latex)
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[CAUSE]...")
+@click.argument("names", nargs=-1, shell_complete=_pages_like, metavar="[CAUSE]...")
 def explain(names: tuple[str, ...]) -> None:
     """Explain a CAUSE that a report names: its look, an example, how to confirm and fix it.
 
@@ -244,95 +334,116 @@ def explain(names: tuple[str, ...]) -> None:
     """
     from tricheck.explain import UnknownNameError
     from tricheck.report.explanation import overview
+    from tricheck.terminal import show
 
     try:
         pages = [_page(name) for name in names] or [overview()]
     except UnknownNameError as error:
-        raise click.UsageError(click.wrap_text(str(error), width=_MESSAGE_WIDTH)) from error
+        raise UsageError(str(error)) from error
     for page in pages:
-        _show(page)
+        show([*page, []])
 
 
-class _Run:
-    """The outcomes of one run, printed as they come."""
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+def new(file: Path) -> None:
+    """Write a model FILE to fill in: a loss, its gradient, a point, and what each must be.
 
-    def __init__(self, *, to_stderr: bool) -> None:
-        self.to_stderr = to_stderr
-        self.reports: list[tuple[Target, Report]] = []
-        self.errors: list[dict[str, str]] = []
-        self.current = ""
-        self.interrupted = False
-        self.left_out = 0
+    It runs as it is, so that there is something to change from. A file that exists is left alone.
 
-    def check(self, target: Target, options: Options) -> None:
-        from tricheck.checking import checked
-        from tricheck.watch import Watch
+    \b
+    Exit code
+      0  the file was written
+      2  a usage error, or the file exists
 
-        self.current = f"{target.path}::{target.model.name}"
-        watch = Watch(options.max_seconds)
-        try:
-            with _ended_by_interrupt(watch):
-                report = checked(target.model, options, watch)
-        except ModelError as error:
-            self.fail(str(error), file=target.path.as_posix(), model=target.model.title)
-        else:
-            self.reports.append((target, report))
-            _print(report, self.to_stderr)
-        self.interrupted = watch.interrupted
+    \b
+    Example
+      tricheck new model.py
+      tricheck check model.py
+    """
+    from tricheck.new import write_model_file
 
-    def fail(self, message: str, **where: str) -> None:
-        place = "::".join(where.values())
-        click.echo(f"Error: {place + ': ' if place else ''}{message}\n", err=True)
-        self.errors.append({**where, "error": message})
-
-    @property
-    def exit_code(self) -> int:
-        return USAGE if self.errors else _exit_code([report for _, report in self.reports])
-
-    def summarize(self) -> None:
-        if self.interrupted:
-            while_ = f" while checking {self.current}" if self.current else ""
-            click.echo(f"Interrupted{while_}.", err=True)
-        if self.interrupted or len(self.reports) + len(self.errors) > 1:
-            click.echo(", ".join(self._counted()), err=self.to_stderr)
-
-    def _counted(self) -> Iterator[str]:
-        models = len(self.reports)
-        yield f"{models} model{'s' if models != 1 else ''}"
-        for verdict in Verdict:
-            if count := sum(report.verdict is verdict for _, report in self.reports):
-                yield f"{count} {verdict.value}"
-        if not_checked := len(self.errors) + self.left_out:
-            yield f"{not_checked} not checked"
-
-
-@contextmanager
-def _ended_by_interrupt(watch: Watch) -> Iterator[None]:
-    """The first Ctrl-C ends a check early, with its report; the next one at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(*_: Any) -> None:
-        watch.interrupted = True
-        signal.signal(signal.SIGINT, previous)
-        click.echo(_ENDING, err=True)
-
-    previous = signal.signal(signal.SIGINT, end)
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        write_model_file(file)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except FileExistsError as error:
+        raise UsageError(f"{file} exists, and is left as it is: choose another name") from error
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}; choose another place") from error
+    click.echo(f"Wrote {file}. Put your loss and gradient in, then: tricheck check {file}")
 
 
-def _all_targets(texts: tuple[str, ...], recursive: bool, run: _Run) -> list[Target]:
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options, files, models and causes.
+
+    \b
+    To have it in every session
+      bash  echo 'eval "$(tricheck completion bash)"' >> ~/.bashrc
+      zsh   echo 'eval "$(tricheck completion zsh)"' >> ~/.zshrc
+      fish  tricheck completion fish > ~/.config/fish/completions/tricheck.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    if found is None:  # click has all three
+        raise UsageError(f"there is no completion for {shell}")
+    click.echo(found(main, {}, "tricheck", "_TRICHECK_COMPLETE").source())
+
+
+def _end(message: str) -> None:
+    click.echo(f"Error: {wrapped(message)}", err=True)
+    sys.exit(_USAGE)
+
+
+def _refuse_halves(
+    targets: tuple[str, ...], loss: str | None, gradient: str | None, params: Path | None
+) -> tuple[str, str | None, Path] | None:
+    """The triple, if one was given whole, and nothing beside it."""
+    if loss is not None and params is not None and not targets:
+        return loss, gradient, params
+    if loss is None and gradient is None and params is None:
+        if targets:
+            return None
+        raise UsageError(
+            "nothing to check: name a TARGET, such as model.py (tricheck new model.py writes one), "
+            "or give --loss, --gradient and --params"
+        )
+    beside = "beside a TARGET" if targets else "alone"
+    raise UsageError(
+        f"--loss, --gradient and --params go together, not {beside}: "
+        "tricheck check --loss module:f --gradient module:g --params file.npz"
+    )
+
+
+def _flags(ctx: click.Context) -> str:
+    """The options given that change what is measured, to be given again."""
+    said = []
+    for name in _AGAIN:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            said.append(f"--{name.replace('_', '-')} {shlex.quote(str(ctx.params[name]))}")
+    return " ".join(said)
+
+
+def _given(loss: str, gradient: str | None, params: Path) -> Target:
+    from tricheck.targets import TargetError, triple
+
+    try:
+        return triple(loss, gradient, params)
+    except TargetError as error:
+        raise UsageError(str(error)) from error
+
+
+def _all_targets(texts: tuple[str, ...], recursive: bool, run: Run) -> list[Target]:
     from tricheck.targets import TargetError, find
 
     broken: list[TargetError] = []
     try:
         found = [t for text in texts for t in find(text, recursive=recursive, errors=broken)]
     except TargetError as error:
-        raise click.UsageError(str(error)) from error
+        raise UsageError(str(error)) from error
     for problem in broken:
         run.fail(str(problem))
     return list({(t.path.resolve(), t.model.name): t for t in found}.values())
@@ -344,12 +455,10 @@ def _only_model(text: str) -> Model:
     try:
         found = find(text)
     except TargetError as error:
-        raise click.UsageError(str(error)) from error
+        raise UsageError(str(error)) from error
     if len(found) > 1:
         names = ", ".join(str(target.model.name) for target in found)
-        raise click.UsageError(
-            f"{text} holds {len(found)} models; name one, FILE.py::NAME: {names}"
-        )
+        raise UsageError(f"{text} holds {len(found)} models; name one, FILE.py::NAME: {names}")
     return found[0].model
 
 
@@ -361,67 +470,3 @@ def _page(name: str) -> Iterator[Line]:
     if name in list(Verdict):
         return report.verdict_page(Verdict(name))
     return report.page(explanation(name))
-
-
-def _exit_code(reports: list[Report]) -> int:
-    verdicts = {report.verdict for report in reports}
-    if verdicts & {Verdict.BACKPROP, Verdict.REFERENCE, Verdict.BACKPROP_AND_REFERENCE}:
-        return WRONG
-    return INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else OK
-
-
-def _refuse_unwritable(file: Path | None) -> None:
-    """Before the work, not after it."""
-    if file is not None and file != _STDOUT and not file.parent.is_dir():
-        raise click.UsageError(f"--json {file}: there is no directory {file.parent}")
-
-
-def _write_json(file: Path, run: _Run) -> None:
-    models = [
-        {"file": target.path.as_posix(), **json.loads(report.to_json())}
-        for target, report in run.reports
-    ]
-    facts = {"models": models, "errors": run.errors}
-    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if file == _STDOUT:
-        click.echo(text, nl=False)
-        return
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"--json {file}: {error.strerror}") from error
-
-
-# --- printing -----------------------------------------------------------------------------------
-
-
-def _print(report: Report, to_stderr: bool) -> None:
-    from tricheck.report.text import lines
-
-    _show(lines(report), to_stderr)
-
-
-def _show(lines: Iterable[Line], to_stderr: bool = False) -> None:
-    """Print lines in colours, or without, in the characters that the stream can show."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from tricheck.report.text import to_ascii
-
-    console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
-    ascii_only = not _can_show(console.file)
-    for line in lines:
-        text = Text()
-        for span in line:
-            shown = to_ascii(span.text) if ascii_only else span.text
-            text.append(shown, style=_COLOURS[span.style])
-        console.print(text)
-    console.print()
-
-
-def _can_show(stream: IO[str]) -> bool:
-    try:
-        "✓‖±".encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -133,6 +133,12 @@ def _is_machinery(path: str) -> bool:
     return standard or path.startswith(_MACHINERY)
 
 
+def definition(function: Any) -> tuple[str, int] | None:
+    """File and first line of a function; None where Python does not know them."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return None if code is None else (code.co_filename, code.co_firstlineno)
+
+
 def defined_at(function: Any) -> str:
     """A function by name, with the place it is defined where Python knows it.
 
@@ -142,7 +148,5 @@ def defined_at(function: Any) -> str:
         Like ``loss (model.py:12)``.
     """
     name = str(getattr(function, "__name__", type(function).__name__))
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    if code is None:
-        return name
-    return f"{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
+    place = definition(function)
+    return name if place is None else f"{name} ({os.path.basename(place[0])}:{place[1]})"

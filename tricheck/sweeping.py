@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tricheck.calls import Calls
-from tricheck.contract import inspect
+from tricheck.contract import inspect, refuse_bad_seed
+from tricheck.displace import displaced_calls
 from tricheck.errors import ModelError
 from tricheck.measure import evaluator
 from tricheck.model import Model
@@ -116,6 +117,7 @@ def sweep(
     index: Index | int = (),
     *,
     seed: int = 0,
+    displace: int | None = None,
     point: FloatArray | None = None,
 ) -> Sweep:
     """Difference one entry of a parameter at many steps.
@@ -129,13 +131,15 @@ def sweep(
         The entry; () for a number.
     seed : int
         Seed of the noise measurement.
+    displace : int, optional
+        Seed of a displaced point, as for `tricheck.check`.
     point : ndarray, shape (size,), optional
         The flat vector of all parameters, unless it is the model's own.
 
     Returns
     -------
     Sweep
-        Prints as a table.
+        Prints as a plot and a table.
 
     Raises
     ------
@@ -157,15 +161,18 @@ def sweep(
         raise ModelError(
             f"sweep(model, ...) got a {type(model).__name__}, expected a tricheck.Model"
         )
+    refuse_bad_seed(seed)
+    if displace is not None:
+        refuse_bad_seed(displace, "displace", ", or None")
     with model.at_work() as working:
-        return _sweep(working, name, index, seed, point)
+        parameters = Parameters.read(working.params)
+        calls = Calls(working, parameters if point is None else replace(parameters, values=point))
+        if displace is not None:
+            calls = displaced_calls(calls, displace)
+        return _sweep(calls, name, index, seed)
 
 
-def _sweep(
-    model: Model, name: str, index: Index | int, seed: int, values: FloatArray | None
-) -> Sweep:
-    parameters = Parameters.read(model.params)
-    calls = Calls(model, parameters if values is None else replace(parameters, values=values))
+def _sweep(calls: Calls, name: str, index: Index | int, seed: int) -> Sweep:
     leaf, position = calls.parameters.position(name, index)
     point = inspect(calls)
     with np.errstate(all="ignore"):
@@ -179,7 +186,7 @@ def _sweep(
     errors = np.array([abs(rung.central - certified.value) for rung in rungs])
     readings = tuple(_read(rungs, errors, k, certified) for k in range(len(rungs)))
     return Sweep(
-        model.title,
+        calls.model.title,
         name,
         leaf.index(position - leaf.start),
         steps,
@@ -253,7 +260,8 @@ def _sentence(
     if falling := steps.get("truncation"):
         parts.append(f"the error falls like h² down to h = {min(falling):.0e}")
     if good := steps.get("accurate"):
-        parts.append(f"steps from {max(good):.0e} to {min(good):.0e} are accurate")
+        range_ = f"steps from {max(good):.0e} to {min(good):.0e} are accurate"
+        parts.append(range_ if len(good) > 1 else f"a step of {good[0]:.0e} is accurate")
     if outside := steps.get("outside"):
         parts.append(f"steps of {min(outside):.0e} and more leave the domain")
     if len(steps.get("flat", [])) > 2:

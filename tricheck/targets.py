@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from tricheck.errors import ModelError
+from tricheck.importing import TargetError, attribute, imported, loaded
 from tricheck.model import Model
 
+__all__ = ["Target", "TargetError", "find", "models_in", "triple"]
 
-class TargetError(ValueError):
-    """A target that names no model; the message says what was looked for and what to do."""
+_IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,24 @@ class Target:
         The file it is defined in.
     model : Model
         With a name: its own, or that of its variable.
+    text : str
+        A target that names this model alone.
     """
 
     path: Path
     model: Model
+    text: str
 
 
 def find(
     text: str, *, recursive: bool = False, errors: list[TargetError] | None = None
 ) -> list[Target]:
-    """The models that a target names: a file, a directory, or ``file.py::name``.
+    """The models that a target names.
 
     Parameters
     ----------
     text : str
+        A file, a directory, ``file.py::name``, or ``package.module:name``.
     recursive : bool
         Look into the folders of a directory too.
     errors : list, optional
@@ -56,7 +61,12 @@ def find(
     path_text, separator, name = text.partition("::")
     path = Path(path_text)
     if not path.exists():
-        raise TargetError(f"{path_text}: no such file or directory")
+        if _IN_MODULE.fullmatch(text):
+            return [_in_module(text)]
+        raise TargetError(
+            f"{path_text}: no such file or directory; a model in a package is named "
+            "package.module:name"
+        )
     if path.is_dir():
         if separator:
             raise TargetError(f"{text}: {path_text} is a directory; name a file before '::'")
@@ -74,6 +84,78 @@ def find(
     if not chosen:
         raise TargetError(f"{path_text} holds no model {name!r}: it has {_names(models)}")
     return chosen
+
+
+def triple(loss: str, gradient: str | None, params: Path) -> Target:
+    """A model of functions that are named, at a point that is read from a file.
+
+    Parameters
+    ----------
+    loss, gradient : str
+        ``package.module:function``, or ``file.py:function``. Without `gradient`, the loss returns
+        both.
+    params : Path
+        An ``.npz`` file of named arrays, which the functions get as a dict, or an ``.npy`` file of
+        one array.
+
+    Raises
+    ------
+    TargetError
+        When one of them is not there, or is no function.
+    """
+    fun, file = _function("--loss", loss)
+    jac: Any = True if gradient is None else _function("--gradient", gradient)[0]
+    point = _arrays(params)
+    try:
+        model = Model(fun, jac, point, name=loss.rpartition(":")[2])
+    except ModelError as error:
+        raise TargetError(str(error)) from error
+    said = [f"--loss {loss}", *([f"--gradient {gradient}"] if gradient else [])]
+    return Target(file, model, " ".join([*said, f"--params {shlex.quote(str(params))}"]))
+
+
+def _function(option: str, text: str) -> tuple[Callable[..., Any], Path]:
+    module_text, _, name = text.rpartition(":")
+    if not module_text or not name:
+        raise TargetError(
+            f"{option} {text}: expected MODULE:FUNCTION, such as package.module:loss or "
+            "model.py:loss"
+        )
+    module = loaded(Path(module_text)) if module_text.endswith(".py") else imported(module_text)
+    found = attribute(module, name, f"{option} {text}")
+    if not callable(found):
+        raise TargetError(f"{option} {text} is a {type(found).__name__}, expected a function")
+    return found, Path(module.__file__ or module_text)
+
+
+def _arrays(path: Path) -> Any:
+    if path.suffix not in (".npz", ".npy"):
+        raise TargetError(
+            f"--params {path}: expected an .npz file of named arrays (numpy.savez), or an .npy "
+            "file of one (numpy.save)"
+        )
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            return {name: found[name] for name in found.files}
+    except FileNotFoundError as error:
+        raise TargetError(f"--params {path}: no such file") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise TargetError(f"--params {path} cannot be read: {error}") from error
+
+
+def _in_module(text: str) -> Target:
+    module_name, _, name = text.partition(":")
+    module = imported(module_name)
+    found = attribute(module, name, text)
+    if not isinstance(found, Model):
+        models = [key for key, value in vars(module).items() if isinstance(value, Model)]
+        has = f"it has {', '.join(models)}" if models else "it has no tricheck.Model"
+        raise TargetError(f"{text} is a {type(found).__name__}, expected a model: {has}")
+    named = found if found.name else replace(found, name=name.rpartition(".")[2])
+    return Target(Path(module.__file__ or module_name), named, text)
 
 
 def _in_directory(path: Path, recursive: bool, errors: list[TargetError]) -> list[Target]:
@@ -103,12 +185,12 @@ def models_in(path: Path, *, some: bool = True) -> list[Target]:
     TargetError
         When the file does not import, two models have one name, or (`some`) there is none.
     """
-    module = _load(path)
+    module = loaded(path)
     found: dict[int, Target] = {}
     for variable, value in vars(module).items():
         if isinstance(value, Model) and id(value) not in found:
             named = value if value.name else replace(value, name=variable)
-            found[id(value)] = Target(path, named)
+            found[id(value)] = Target(path, named, shlex.quote(f"{path}::{named.name}"))
     targets = list(found.values())
     if some and not targets:
         raise TargetError(
@@ -120,59 +202,6 @@ def models_in(path: Path, *, some: bool = True) -> list[Target]:
         if names.count(name) > 1:
             raise TargetError(f"{path} holds two models named {name!r}: give each its own name")
     return targets
-
-
-def _load(path: Path) -> ModuleType:
-    """Run a model file as Python would import it: inside its package, if it lies in one."""
-    root, name = _importable(path.resolve())
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise TargetError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    previous = sys.modules.get(name)
-    sys.path.insert(0, os.fspath(root))
-    try:
-        sys.modules[name] = module  # dataclasses and pickling look their module up
-        spec.loader.exec_module(module)
-    except ModelError as error:
-        raise TargetError(f"{path}: {error}") from error
-    except SystemExit as error:
-        raise TargetError(
-            f"{path}{_line(error, path)} calls sys.exit when it is imported: put that under "
-            'if __name__ == "__main__":'
-        ) from error
-    except Exception as error:
-        raise TargetError(
-            f"{path}{_line(error, path)} does not import: {type(error).__name__}: {error}"
-        ) from error
-    finally:
-        sys.path.remove(os.fspath(root))
-        if previous is not None:
-            sys.modules[name] = previous
-    return module
-
-
-def _importable(path: Path) -> tuple[Path, str]:
-    """The folder to import from, and the module's dotted name there."""
-    parts, folder = [path.stem], path.parent
-    while (folder / "__init__.py").exists():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return folder, ".".join(parts)
-
-
-def _line(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError):
-        return f":{error.lineno}"
-    return next(reversed(list(_lines(error, path))), "")
-
-
-def _lines(error: BaseException, path: Path) -> Iterator[str]:
-    trace: Any = error.__traceback__
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).name == path.name:
-            yield f":{trace.tb_lineno}"
-        trace = trace.tb_next
 
 
 def _names(targets: list[Target]) -> str:

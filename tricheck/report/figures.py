@@ -118,8 +118,7 @@ def draw_heat(grid: Heat, ax: Axes) -> Axes:
     middle = 0.5  # where the difference is as large as the bound
     stops = [(middle * place, colour) for place, colour in _WITHIN]
     stops += [(middle + (1 - middle) * place, colour) for place, colour in _BEYOND]
-    colours = LinearSegmentedColormap.from_list("tricheck", stops)
-    colours.set_bad(_UNKNOWN)
+    colours = LinearSegmentedColormap.from_list("tricheck", stops).with_extremes(bad=_UNKNOWN)
     with np.errstate(divide="ignore"):
         levels = np.clip(np.log10(grid.ratios), LOWEST, HIGHEST)
     # at the bound itself the sources agree

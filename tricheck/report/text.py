@@ -17,6 +17,7 @@ from tricheck.report.words import (
     grouped,
     is_reason,
     next_step,
+    one_line,
     sentence,
     short,
     spots,
@@ -43,7 +44,7 @@ Line = list[Span]
 # What a terminal that cannot show these characters gets instead; every pair keeps its width.
 _ASCII = str.maketrans(
     {"✓": "+", "✗": "x", "‖": "|", "−": "-", "≤": "<", "≈": "~", "±": "~", "×": "x", "²": "2"}
-    | {"é": "e"}
+    | {"é": "e", "●": "o", "╲": "\\", "╱": "/", "│": "|", "─": "-", "═": "=", "┤": "|", "└": "+"}
 )
 
 
@@ -63,8 +64,26 @@ def to_ascii(text: str) -> str:
     return text.replace(" ± ", " +-").translate(_ASCII).encode("ascii", "replace").decode()
 
 
-def lines(report: Report) -> Iterator[Line]:
-    """The report, line by line."""
+def headline(report: Report) -> Line:
+    """The report in one line."""
+    style = STYLES[report.verdict]
+    name = f"{report.model}: "
+    return [
+        Span(f"{MARKS[style]} ", style),
+        Span(name, "strong"),
+        Span(one_line(report).removeprefix(name), style),
+    ]
+
+
+def lines(report: Report, *, verbose: bool = False) -> Iterator[Line]:
+    """The report, line by line.
+
+    Parameters
+    ----------
+    report : Report
+    verbose : bool
+        With all blind spots, the numbers behind each finding, and the sensitivities.
+    """
     style = STYLES[report.verdict]
     yield [
         Span(f"{MARKS[style]} ", style),
@@ -87,7 +106,12 @@ def lines(report: Report) -> Iterator[Line]:
     yield from _worst_entries(report)
     yield from _findings(others)
     yield from _more(report.findings)
-    yield from _blind_spots(report)
+    if verbose:
+        yield from _all_blind_spots(report)
+        yield from _evidence(report)
+        yield from _sensitivities(report)
+    else:
+        yield from _blind_spots(report)
     yield from _wrapped(next_step(report), indent=2, lead="next: ", style="strong")
     yield from _footer(report)
 
@@ -189,6 +213,29 @@ def _blind_spots(report: Report) -> Iterator[Line]:
         yield from _wrapped(where + message, indent=2, lead="blind spot: ", style="doubtful")
     if more := found[_MOST_SPOTS:]:
         yield from _wrapped(f"and {len(more)} more in report.blind_spots", indent=2)
+
+
+def _all_blind_spots(report: Report) -> Iterator[Line]:
+    for message, names in spots(report.blind_spots):
+        where = f"{', '.join(names)}: " if names else ""
+        yield from _wrapped(where + message, indent=2, lead="blind spot: ", style="doubtful")
+
+
+def _evidence(report: Report) -> Iterator[Line]:
+    """The numbers behind the findings."""
+    for finding in report.findings:
+        if finding.evidence:
+            where = f" of {finding.parameter}" if finding.parameter is not None else ""
+            shown = ", ".join(f"{name} = {value}" for name, value in finding.evidence.items())
+            yield from _wrapped(shown, indent=2, lead=f"{finding.cause.value}{where}: ")
+
+
+def _sensitivities(report: Report) -> Iterator[Line]:
+    for p in report.parameters.values():
+        seen = (p.sensitivity, p.block_sensitivity, p.shared_sensitivity)
+        entry, block, shared = map(short, seen)
+        said = f"{p.name}: one entry {entry}, the whole block {block}, a shared error {shared}"
+        yield from _wrapped(said, indent=2, lead="sensitivity of ", style="faint")
 
 
 def _footer(report: Report) -> Iterator[Line]:

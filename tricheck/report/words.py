@@ -56,6 +56,35 @@ def sentence(report: Report) -> str:
     return report.verdict.sentence
 
 
+def one_line(report: Report) -> str:
+    """The model, its verdict and the causes, with where they were found.
+
+    Like ``two_layer: backprop, scale (W1, b1)``.
+    """
+    told = [f for f in report.findings if f.severity is not Severity.NOTE]
+    causes: dict[str, list[str]] = {}
+    for finding in told if report.verdict is not Verdict.AGREE else []:
+        names = causes.setdefault(finding.cause.value, [])
+        if finding.parameter is not None and finding.parameter not in names:
+            names.append(finding.parameter)
+    said = [
+        f"{cause} ({listed(names)})" if names else cause
+        for cause, names in list(causes.items())[:_MOST_WORST]
+    ]
+    return ", ".join([f"{report.model}: {report.verdict.value}", *said])
+
+
+def listed(names: list[str], most: int = _MOST_ENTRIES) -> str:
+    """Some names, and that there are more.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b, ...'
+    """
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+
+
 def is_reason(finding: Finding) -> bool:
     """Whether it says what is wrong, or where the shown intermediate gradients go wrong."""
     shown = finding.source is Source.BACKPROP and finding.evidence.get("first_wrong")
@@ -83,8 +112,7 @@ def next_step(report: Report) -> str:
     if report.partial and untold and not explained:
         return "Give the check more time: too much of the finite difference was left out."
     names = [p.name for p in report.parameters.values() if p.verdict is report.verdict]
-    shown = ", ".join(names[:_MOST_ENTRIES]) + (", ..." if len(names) > _MOST_ENTRIES else "")
-    return _NEXT[report.verdict].format(names=shown)
+    return _NEXT[report.verdict].format(names=listed(names))
 
 
 # --- numbers and entries ------------------------------------------------------------------------

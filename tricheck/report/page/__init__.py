@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A model of a run, as its index lists it.
+class Page:
+    """The page on one model of a run.
 
     Attributes
     ----------
@@ -26,20 +27,19 @@ class Link:
         The model's, and where it is defined.
     verdict : Verdict
     sentence : str
-    href : str
-        The page on it, relative to the index.
+    html : str
     """
 
     name: str
     where: str
     verdict: Verdict
     sentence: str
-    href: str
+    html: str
 
     @classmethod
-    def to(cls, report: Report, where: str, href: str) -> Link:
-        """The link to a report's page."""
-        return cls(report.model, where, report.verdict, sentence(report), href)
+    def of(cls, report: Report, where: str) -> Page:
+        """A report's page."""
+        return cls(report.model, where, report.verdict, sentence(report), to_html(report))
 
     @property
     def style(self) -> str:
@@ -51,15 +51,19 @@ def to_html(report: Report) -> str:
     """The page of one report; as described at `Report.to_html`."""
     from tricheck.report.page.view import View
 
-    return _environment().get_template("page.html.j2").render(view=View.of(report))
+    template = _environment().get_template("page.html.j2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a loss at large steps, say: the report is made
+        return template.render(view=View.of(report))
 
 
-def index(links: Sequence[Link], errors: Sequence[str] = ()) -> str:
+def index(pages: Sequence[tuple[Page, str]], errors: Sequence[str] = ()) -> str:
     """The page that lists the models of a run, the worst first.
 
     Parameters
     ----------
-    links : sequence of Link
+    pages : sequence of Page and str
+        Each with its address, relative to the list.
     errors : sequence of str
         What could not be checked, and why.
 
@@ -68,13 +72,10 @@ def index(links: Sequence[Link], errors: Sequence[str] = ()) -> str:
     ImportError
         Where Jinja2 is not installed.
     """
-    ranked = sorted(links, key=lambda link: (link.verdict.severity_rank, link.where, link.name))
-    counts = Counter(link.verdict.value for link in ranked)
-    return (
-        _environment()
-        .get_template("index.html.j2")
-        .render(links=ranked, errors=errors, counts=dict(counts), total=len(ranked))
-    )
+    ranked = sorted(pages, key=lambda one: (one[0].verdict.severity_rank, one[0].where))
+    counts = Counter(page.verdict.value for page, _ in ranked)
+    template = _environment().get_template("index.html.j2")
+    return template.render(pages=ranked, errors=errors, counts=dict(counts))
 
 
 def compact(report: Report) -> str:

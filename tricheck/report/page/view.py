@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tricheck.errors import ModelError
 from tricheck.explain import explanation
 from tricheck.parameters import Index
 from tricheck.report import words
@@ -247,7 +246,7 @@ def _curves(report: Report) -> tuple[list[CurveView], str]:
             break
         try:
             swept = report.sweep(parameter.name, parameter.worst.entry)
-        except ModelError as error:
+        except Exception as error:  # the user's code may raise anything at another call
             return curves, f"They could not be measured: {error}"
         name = words.entry_name(parameter.name, parameter.worst.entry)
         curves.append(CurveView(swept, name, curve_svg(swept, f"curve-{number}")))

@@ -1,0 +1,247 @@
+"""The pytest plugin: models are tests, and a failure shows the report.
+
+It is loaded in every run of pytest, so it imports nothing of tricheck that imports NumPy until a
+test has done so.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import textwrap
+import traceback
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tricheck.listeners import listeners
+
+if TYPE_CHECKING:
+    from tricheck.model import Model
+    from tricheck.report import Report
+
+_WIDTH = 80
+_PACKAGE = Path(__file__).parent
+_HTML, _JSON = "tricheck_html", "tricheck_json"
+_SEEN = pytest.StashKey[set[int]]()
+_COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
+
+Facts = dict[str, Any]  # of a report: what crosses from a worker of xdist to its controller
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that write reports."""
+    group = parser.getgroup("tricheck", "gradient checks")
+    group.addoption(
+        "--tricheck-html",
+        metavar="DIR",
+        dest=_HTML,
+        help="write a page for each checked model into DIR, and an index.html of all",
+    )
+    group.addoption(
+        "--tricheck-json",
+        metavar="FILE",
+        dest=_JSON,
+        help="write the reports of all checked models as JSON",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what could not be written, before the tests; listen to what they find."""
+    if not hasattr(config, "workerinput"):
+        _refuse_unwritable(config.getoption(_HTML), config.getoption(_JSON))
+    config.pluginmanager.register(Gradients(config), "tricheck-gradients")
+
+
+@pytest.hookimpl
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> pytest.Item | None:
+    """A `tricheck.Model` at module level is a test, under its first name."""
+    module = sys.modules.get("tricheck.model")
+    if (
+        module is None
+        or not isinstance(obj, module.Model)
+        or not isinstance(collector, pytest.Module)
+    ):
+        return None
+    seen = collector.stash.setdefault(_SEEN, set())
+    if id(obj) in seen:
+        return None
+    seen.add(id(obj))
+    item: ModelItem = ModelItem.from_parent(collector, name=name, model=obj)
+    return item
+
+
+class ModelItem(pytest.Item):
+    """The test that a model's gradient is right."""
+
+    def __init__(self, *, model: Model, **others: Any) -> None:
+        super().__init__(**others)
+        self.model = model
+
+    def runtest(self) -> None:
+        """Check it."""
+        from tricheck import assert_gradients
+
+        assert_gradients(self.model, name=self.model.name or self.name)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """What pytest calls it."""
+        return self.path, None, self.name
+
+
+class Gradients:
+    """What the tests of one run have found."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.made: list[Report] = []  # by the test that is running
+        self.found: list[Facts] = []
+        self.errors: list[dict[str, str]] = []
+        listeners.append(self.listen)
+
+    def listen(self, report: Report) -> None:
+        """Take what `tricheck.assert_gradients` has found."""
+        self.made.append(report)
+
+    def pytest_unconfigure(self) -> None:
+        """Listen no more."""
+        listeners.remove(self.listen)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Show the report in place of a traceback, and hand on what was found."""
+        test = yield
+        error: Any = call.excinfo.value if call.excinfo is not None else None
+        mismatch, broken = _kinds()
+        if isinstance(error, mismatch):
+            if all(report is not error.report for report in self.made):
+                self.made.append(error.report)  # raised by Report.raise_if_wrong
+        elif test.passed:  # one that the test wanted to be wrong
+            self.made[:] = [report for report in self.made if report.ok]
+        if test.failed and isinstance(error, mismatch):
+            test.longrepr = _shown(str(error).rstrip(), error, item)
+        elif test.failed and isinstance(error, broken):
+            wrapped = textwrap.fill(str(error), _WIDTH, break_long_words=False)
+            test.longrepr = _shown(wrapped, error, item)
+            test.tricheck_error = str(error)  # type: ignore[attr-defined]
+        test.tricheck = [self._facts(report, item) for report in self.made]  # type: ignore[attr-defined]
+        self.made.clear()
+        return test
+
+    def _facts(self, report: Report, item: pytest.Item) -> Facts:
+        from tricheck.report.words import STYLES, one_line, sentence
+
+        report = replace(report, command=f"pytest {shlex.quote(item.nodeid)}")
+        facts = {
+            "name": report.model,
+            "where": item.nodeid,
+            "verdict": report.verdict.value,
+            "sentence": sentence(report),
+            "line": one_line(report),
+            "colour": _COLOURS[STYLES[report.verdict]],
+        }
+        if self.config.getoption(_JSON):
+            facts["json"] = report.to_json(indent=None)
+        if self.config.getoption(_HTML):
+            facts["html"] = report.to_html()
+        return facts
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect what a test has found, here or in a worker."""
+        self.found += getattr(report, "tricheck", [])
+        if message := getattr(report, "tricheck_error", ""):
+            self.errors.append({"file": report.nodeid, "error": message})
+
+    def pytest_sessionfinish(self) -> None:
+        """Write what was asked for, where all of it is known."""
+        if hasattr(self.config, "workerinput"):
+            return
+        if file := self.config.getoption(_JSON):
+            from tricheck.report.run import to_json
+
+            reports = [(one["where"].partition("::")[0], one["json"]) for one in self.found]
+            Path(file).write_text(to_json(reports, self.errors), encoding="utf-8")
+        if folder := self.config.getoption(_HTML):
+            self._write_pages(Path(folder))
+
+    def _write_pages(self, folder: Path) -> None:
+        from tricheck.report.page import Page
+        from tricheck.report.run import write_pages
+        from tricheck.vocabulary import Verdict
+
+        pages = [
+            Page(one["name"], one["where"], Verdict(one["verdict"]), one["sentence"], one["html"])
+            for one in self.found
+        ]
+        errors = [": ".join(error.values()) for error in self.errors]
+        write_pages(folder / "index.html", "", pages, errors)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """A line for each model that is not ``agree``, and where reports were written."""
+        doubtful = [one for one in self.found if one["verdict"] != "agree"]
+        written = [self.config.getoption(_JSON), self.config.getoption(_HTML)]
+        if not doubtful and not any(written):
+            return
+        terminalreporter.section("gradients")
+        for one in doubtful:
+            line = f"{one['where']}: {one['line']}"
+            terminalreporter.write_line(line, **{one["colour"]: True})
+        count = f"{len(self.found)} model{'s' * (len(self.found) != 1)} checked"
+        terminalreporter.write_line(f"{count}, {len(self.found) - len(doubtful)} agree")
+        for place in filter(None, (written[0], written[1] and Path(written[1]) / "index.html")):
+            terminalreporter.write_line(f"wrote {place}")
+
+
+def _kinds() -> tuple[Any, Any]:
+    """What tricheck raises for a wrong gradient and a broken model; nothing if unimported."""
+    facts = sys.modules.get("tricheck.report.facts")
+    errors = sys.modules.get("tricheck.errors")
+    return getattr(facts, "GradientMismatch", ()), getattr(errors, "ModelError", ())
+
+
+def _shown(message: str, error: BaseException, item: pytest.Item) -> str:
+    """The message, and the lines of the user's that led to it."""
+    lines = [message, ""]
+    cause = error.__cause__
+    if cause is not None:
+        lines += [f"{type(cause).__name__}: {cause}", *_places(cause, item.config.rootpath), ""]
+    places = list(_places(error, item.config.rootpath)) or [f"{item.nodeid}"]
+    return "\n".join([*lines, *places])
+
+
+def _places(error: BaseException, root: Path) -> Iterator[str]:
+    """Frames that are neither tricheck's nor of whoever runs the test."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if file.is_relative_to(root) and not file.is_relative_to(_PACKAGE):
+            yield f"{file.relative_to(root)}:{frame.lineno}: in {frame.name}"
+            if frame.line:
+                yield f"    {frame.line}"
+
+
+def _refuse_unwritable(html: str | None, json: str | None) -> None:
+    if html is not None:
+        if Path(html).exists() and not Path(html).is_dir():
+            raise pytest.UsageError(f"--tricheck-html {html}: that is a file; name a directory")
+        try:
+            import jinja2  # noqa: F401
+            import matplotlib as mpl  # noqa: F401
+        except ImportError as error:
+            raise pytest.UsageError(
+                f"--tricheck-html needs Jinja2 and Matplotlib ({error}): pip install "
+                '"tricheck[report]"'
+            ) from error
+    if json is not None:
+        if not Path(json).parent.is_dir():
+            raise pytest.UsageError(
+                f"--tricheck-json {json}: there is no directory {Path(json).parent}; make it first"
+            )
+        if Path(json).is_dir():
+            raise pytest.UsageError(f"--tricheck-json {json}: that is a directory; name a file")

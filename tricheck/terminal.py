@@ -1,0 +1,41 @@
+"""Lines of meaning on a terminal: in colours or without, in the characters that it can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import IO
+
+from rich.console import Console
+from rich.text import Text
+
+from tricheck.report.text import Line, to_ascii
+
+_COLOURS = {
+    "good": "green",
+    "bad": "red",
+    "doubtful": "yellow",
+    "strong": "bold",
+    "faint": "dim",
+    "code": "cyan",
+    "plain": "",
+}
+
+
+def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
+    """Print lines as they come."""
+    console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
+    ascii_only = not _can_show(console.file)
+    for line in lines:
+        text = Text()
+        for span in line:
+            shown = to_ascii(span.text) if ascii_only else span.text
+            text.append(shown, style=_COLOURS[span.style])
+        console.print(text)
+
+
+def _can_show(stream: IO[str]) -> bool:
+    try:
+        "✓‖±╲●".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
