@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -205,7 +204,7 @@ def _exit_code(reports: list[Report]) -> int:
 
 def _write(option: str, file: Path, text: str) -> None:
     if file == STDOUT:
-        sys.stdout.write(text)
+        click.echo(text.encode(), nl=False)  # UTF-8, whatever the terminal's
         return
     try:
         file.write_text(text, encoding="utf-8")

@@ -140,11 +140,11 @@ def _axis(steps: FloatArray) -> str:
 
 def _legend(wrong: bool, falling: bool) -> Iterator[Line]:
     said = [(_ERROR, "error")]
-    said += [(_TRUNCATION, "truncation (h²)")] if falling else []
-    said += [(_ROUNDING, "rounding (1/h)"), ("│", "chosen step"), (_BOUND, "bound")]
+    said += [(_TRUNCATION, "truncation, h²")] if falling else []
+    said += [(_ROUNDING, "rounding, 1/h"), ("│", "chosen step"), (_BOUND, "bound")]
     line: Line = [Span(" " * _MARGIN)]
-    for mark, words in said:
-        line += [Span(mark, _STYLES[mark]), Span(f" {words}   ")]
+    for number, (mark, words) in enumerate(said):
+        line += [Span("  " if number else ""), Span(mark, _STYLES[mark]), Span(f" {words}")]
     yield line
     if wrong:
         yield [
