@@ -89,9 +89,12 @@ class ModelItem(pytest.Item):
 
         assert_gradients(self.model, name=self.model.name or self.name)
 
-    def reportinfo(self) -> tuple[Path, None, str]:
-        """What pytest calls it."""
-        return self.path, None, self.name
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """What pytest calls it, and the line of its loss, where that is in the same file."""
+        from tricheck.location import definition
+
+        file, line = definition(self.model.loss) or ("", 1)
+        return self.path, line - 1 if Path(file) == self.path else 0, self.name
 
 
 class Gradients:

@@ -23,12 +23,12 @@ _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a report, draft 2020-12; ``$defs`` has that of a run, ``--json``.
+    """The JSON Schema, draft 2020-12, of a report, and of a run as ``--json`` writes it.
 
     Examples
     --------
     >>> schema()["title"]
-    'tricheck report'
+    'tricheck report, or run'
     """
     text = (resources.files("tricheck.report") / "schema.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
