@@ -49,13 +49,17 @@ def new_axes() -> Axes:
 
 
 def _pyplot() -> Any:
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise ImportError(
-            f'plots need matplotlib ({error}): pip install "tricheck[report]"'
-        ) from error
+    _require_matplotlib()
+    from matplotlib import pyplot
+
     return pyplot
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib as mpl  # noqa: F401
+    except ImportError as error:
+        raise ImportError('drawings need Matplotlib: pip install "tricheck[report]"') from error
 
 
 # --- the step-size curve ------------------------------------------------------------------------
@@ -190,6 +194,7 @@ def heat_svg(grid: Heat, cell: float, name: str) -> str:
 
 @contextmanager
 def _for_page() -> Iterator[None]:
+    _require_matplotlib()
     import matplotlib as mpl
 
     settings = {
@@ -213,7 +218,9 @@ def _svg(figure: Figure, name: str) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = _ID.sub(rf"\g<1>{name}-", text[text.index("<svg") :])
+    # what it shows is said by whoever puts it on a page
+    text = text[text.index("<svg") :].replace("<svg", '<svg aria-hidden="true"', 1)
+    text = _ID.sub(rf"\g<1>{name}-", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     return text

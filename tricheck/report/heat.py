@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tricheck.containers import walk
 from tricheck.parameters import FloatArray, Index
 from tricheck.report.facts import ParameterReport, Report
+from tricheck.vocabulary import Source
 
 Blocks = Mapping[str, tuple[FloatArray, FloatArray]]  # by source: values and bounds, flat
 
@@ -130,10 +131,12 @@ def ratio(sources: Blocks) -> FloatArray:
             difference = np.abs(first - second)
             bound = first_bound + second_bound
             found = np.where(difference == 0.0, 0.0, difference / bound)
-            # One is finite and the other is not: no bound makes up for that.
-            found[np.isfinite(first) != np.isfinite(second)] = np.inf
             found[np.isinf(bound)] = np.nan
         np.fmax(most, found, out=most)
+    backprop = sources[Source.BACKPROP][0]
+    # What is not finite where another is was computed so, and no bound makes up for that.
+    others = [values for source, (values, _) in sources.items() if source != Source.BACKPROP]
+    most[~np.isfinite(backprop) & np.isfinite(others).any(axis=0)] = np.inf
     return most
 
 

@@ -16,6 +16,8 @@ from tricheck.vocabulary import Verdict
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_TITLE = 3  # the level of the title that stands above an explanation
+
 
 @dataclass(frozen=True)
 class Page:
@@ -120,8 +122,13 @@ def _coded(text: str) -> Any:
 
 
 def _markdown(text: str) -> Any:
-    """Tricheck's own pages as HTML; raw HTML in them would stay text."""
+    """Tricheck's own pages as HTML, their titles below the page's own; raw HTML stays text."""
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
-    return Markup(MarkdownIt("commonmark", {"html": False}).render(text))
+    renderer = MarkdownIt("commonmark", {"html": False})
+    tokens = renderer.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{int(token.tag[1]) + _TITLE}"
+    return Markup(renderer.renderer.render(tokens, renderer.options, {}))
