@@ -120,24 +120,29 @@ class Gradients:
     def add(self, place: Place, gradient: Any) -> None:
         """More of the gradient of a place."""
         storage = place.storage
-        if np.iscomplexobj(gradient) and not np.iscomplexobj(storage.value):
+        if is_complex(gradient) and not is_complex(storage.value):
             gradient = np.real(gradient)
         if place.view or storage in self._mine:
             region = self.region(place)
-            _same_shape(np.shape(region), gradient)
+            _same_shape(region, gradient)
             region += gradient
             return
-        _same_shape(np.shape(storage.value), gradient)
-        if storage in self._whole:
-            gradient = self._whole[storage] + gradient
-        self._whole[storage] = gradient
+        _same_shape(storage.value, gradient)
+        before = self._whole.get(storage)
+        self._whole[storage] = gradient if before is None else before + gradient
 
 
-def _same_shape(expected: tuple[int, ...], gradient: Any) -> None:
-    if np.shape(gradient) != expected:
-        raise TraceError(
-            f"a derivative rule gave shape {np.shape(gradient)} for an array of shape {expected}"
-        )
+def is_complex(value: Any) -> bool:
+    """As `np.iscomplexobj`, of which there are too many on the way back to take its time."""
+    dtype = getattr(value, "dtype", None)
+    return dtype.kind == "c" if dtype is not None else isinstance(value, complex)
+
+
+def _same_shape(expected: Any, gradient: Any) -> None:
+    came = gradient.shape if isinstance(gradient, np.ndarray) else np.shape(gradient)
+    shape = expected.shape if isinstance(expected, np.ndarray) else np.shape(expected)
+    if came != shape:
+        raise TraceError(f"a derivative rule gave shape {came} for an array of shape {shape}")
 
 
 class Note(NamedTuple):

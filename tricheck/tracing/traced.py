@@ -125,9 +125,10 @@ class Traced:
         """The plain value as it is now."""
         if self.held is not None:
             return self.held
-        if self.storage.stale:
+        storage = self.storage
+        if storage.shows is not None and storage.stale:
             raise self._cut("a view of an array that was written to since cannot be traced")
-        return self.place.look(self.storage.value)
+        return self.place.look(storage.value) if self.view else storage.value
 
     @property
     def place(self) -> Place:
@@ -399,7 +400,8 @@ def _kept(value: Any) -> Any:
     if type(value) is np.ndarray:
         return value.copy()  # nothing tells when the user writes into it
     if type(value) is Traced:
-        if 2 * value.size <= np.size(value.storage.value) and value.held is None:
+        part_of_it = value.view and value.held is None
+        if part_of_it and 2 * value.size <= np.size(value.storage.value):
             kept = Traced(value.storage, value.view)
             kept.held = np.array(value.value)  # cheaper than a copy of all at the next write
             return kept
@@ -522,6 +524,8 @@ def plain(value: Any) -> Any:
 
 def collected(value: Any) -> Any:
     """An array of traced numbers as one traced array."""
+    if type(value) is Traced:
+        return value
     if type(value) is np.ndarray and value.dtype == object and any(map(is_traced, value.flat)):
         whole = constant(np.zeros(value.shape, np.result_type(*map(plain, value.flat))))
         for index in np.ndindex(value.shape):
