@@ -33,13 +33,13 @@ def _of_both(*slopes: Slope) -> Slopes:
 
 def _fitted(gradient: Any, operand: Any) -> Any:
     """Summed over the axes along which the operand was repeated, and real where that is."""
-    shape = np.shape(operand)
-    if np.shape(gradient) != shape:
-        while np.ndim(gradient) > len(shape):
-            gradient = np.sum(gradient, axis=0)
+    shape = getattr(operand, "shape", ())
+    if getattr(gradient, "shape", ()) != shape:
+        while gradient.ndim > len(shape):
+            gradient = np.add.reduce(gradient, axis=0)
         for axis, size in enumerate(shape):
             if size == 1:
-                gradient = np.sum(gradient, axis=axis, keepdims=True)
+                gradient = np.add.reduce(gradient, axis=axis, keepdims=True)
     return np.real(gradient) if is_complex(gradient) and not is_complex(operand) else gradient
 
 

@@ -18,7 +18,15 @@ from autograd.tracer import trace_primitives_map
 
 from tricheck.tracing.arithmetic import SLOPES
 from tricheck.tracing.registry import FINDERS, Rule, name_of
-from tricheck.tracing.traced import failure, holds_trace, is_active, plain, result, wrap
+from tricheck.tracing.traced import (
+    failure,
+    holds_trace,
+    is_active,
+    is_traced,
+    plain,
+    result,
+    wrap,
+)
 
 # Piecewise constant: the value counts, the slope is zero
 _FLAT_NAMES = (
@@ -64,11 +72,10 @@ def from_autograd(function: Any) -> Rule | None:
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         args, kwargs = _positional(function, args, kwargs)
-        if any(map(holds_trace, kwargs.values())) or any(
-            holds_trace(a) for a in args if not is_active(a)
-        ):
+        lists = [a for a in args if not is_traced(a) and isinstance(a, list | tuple)]
+        if any(map(holds_trace, lists)) or any(map(holds_trace, kwargs.values())):
             raise failure(f"{name_of(function)} with these arguments cannot be traced")
-        if of_arrays:
+        if of_arrays and lists:
             args = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in args)
         values = tuple(map(plain, args))
         kwargs = {name: plain(value) for name, value in kwargs.items()}
@@ -84,7 +91,7 @@ def from_autograd(function: Any) -> Rule | None:
         except (KeyError, NotImplementedError) as error:  # how the book says that it has none
             raise failure(f"{name_of(function)} with these arguments has no rule") from error
         parents = [args[i] for i in places]
-        answer = result(value, parents, lambda g: list(vjp(g)), exact=exact)
+        answer = result(value, parents, vjp, exact=exact, new=is_ufunc)
         return answer if dtype is None else answer.astype(dtype)
 
     return differentiated

@@ -7,7 +7,7 @@ to what was written and leaves zero behind, and a fill of n entries costs n, not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tricheck.errors import TraceError
 from tricheck.location import Spot, calling_line, calling_spots
 
 View = tuple[Callable[[Any], Any], ...]
-Vjp = Callable[[Any], Sequence[Any]]
+Vjp = Callable[[Any], Iterable[Any]]
 Jitter = Callable[[tuple[int, ...]], Any]
 
 _current: ContextVar[Tape | None] = ContextVar("tricheck_tape", default=None)
@@ -97,8 +97,10 @@ class Gradients:
 
     def pop(self, storage: Storage) -> Any:
         """The gradient of a result, once all that used it has been undone; None for zero."""
+        if storage not in self._whole:
+            return None
         self._mine.discard(storage)
-        gradient = self._whole.pop(storage, None)
+        gradient = self._whole.pop(storage)
         return gradient[()] if isinstance(gradient, np.ndarray) and not gradient.ndim else gradient
 
     def region(self, place: Place) -> Any:
@@ -373,8 +375,10 @@ class Tape:
 
     def jittered(self, value: Any) -> Any:
         """The value rounded anew, where the run asks for that."""
+        if self._jitter is None:
+            return value
         dtype = np.asarray(value).dtype
-        if self._jitter is None or dtype.kind not in "fc":
+        if dtype.kind not in "fc":
             return value
         factor = 1.0 + np.finfo(dtype).eps * self._jitter(np.shape(value))
         return (value * factor).astype(dtype)

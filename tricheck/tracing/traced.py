@@ -359,7 +359,7 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     if out is not None:
         followed(out, f"{name_of(function)}(out=...)")[...] = record(function, *args, **kwargs)
         return out
-    args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
+    args = tuple(map(collected if function in SEQUENCES else assembled, args))
     kwargs = {name: collected(value) for name, value in kwargs.items()}
     if any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values())):
         if function not in WRITERS:
@@ -449,7 +449,12 @@ def _as_stored(value: Traced, dtype: np.dtype[Any]) -> Any:
 
 
 def result(
-    value: Any, parents: list[Traced], vjp: Callable[[Any], Any], *, exact: bool = False
+    value: Any,
+    parents: list[Traced],
+    vjp: Callable[[Any], Any],
+    *,
+    exact: bool = False,
+    new: bool = False,
 ) -> Any:
     """A result that depends on its parents.
 
@@ -461,6 +466,8 @@ def result(
         Each parent's gradient, in order, from the result's.
     exact : bool
         Every number in it is one of the parents', or its negative: nothing was rounded.
+    new : bool
+        It lies in memory of its own: no view of a parent.
     """
     tape = parents[0].storage.tape
     if tape is None:
@@ -474,7 +481,7 @@ def result(
         parts = [Traced(storage) for storage in storages]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     answer = Traced(tape.computed(value if exact else tape.jittered(value), places, vjp))
-    for parent in parents:
+    for parent in () if new else parents:
         _show(answer, value, parent)
     return answer
 
