@@ -71,9 +71,10 @@ def from_autograd(function: Any) -> Rule | None:
     of_arrays = is_ufunc or function in _OF_ARRAYS
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = _positional(function, args, kwargs)
+        if kwargs:
+            args, kwargs = _positional(function, args, kwargs)
         lists = [a for a in args if not is_traced(a) and isinstance(a, list | tuple)]
-        if any(map(holds_trace, lists)) or any(map(holds_trace, kwargs.values())):
+        if (lists and any(map(holds_trace, lists))) or any(map(holds_trace, kwargs.values())):
             raise failure(f"{name_of(function)} with these arguments cannot be traced")
         if of_arrays and lists:
             args = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in args)
@@ -101,7 +102,7 @@ def _positional(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Traced keyword arguments moved to their positions: the rule book sees only positions."""
-    if not kwargs or isinstance(function, np.ufunc):
+    if isinstance(function, np.ufunc):
         return args, kwargs
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)

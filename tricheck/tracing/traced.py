@@ -360,11 +360,13 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
         followed(out, f"{name_of(function)}(out=...)")[...] = record(function, *args, **kwargs)
         return out
     args = tuple(map(collected if function in SEQUENCES else assembled, args))
-    kwargs = {name: collected(value) for name, value in kwargs.items()}
+    if kwargs:
+        kwargs = {name: collected(value) for name, value in kwargs.items()}
     if any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values())):
         if function not in WRITERS:
             args = tuple(map(_kept, args))
-            kwargs = {name: _kept(value) for name, value in kwargs.items()}
+            if kwargs:
+                kwargs = {name: _kept(value) for name, value in kwargs.items()}
         answer = _applied(function, args, kwargs)
     elif function in ALWAYS:
         answer = _rule_of(function)(*args, **kwargs)
@@ -555,14 +557,14 @@ def is_traced(value: Any) -> bool:
 
 def is_active(value: Any) -> bool:
     """Whether a value depends on the parameters."""
-    return type(value) is Traced and value.active
+    return type(value) is Traced and value.storage.tape is not None
 
 
 def holds_trace(value: Any) -> bool:
     """Whether anything in a value depends on the parameters."""
-    if type(value) in (list, tuple):
-        return any(map(holds_trace, value))
-    return is_active(value)
+    if type(value) is Traced:
+        return value.storage.tape is not None
+    return type(value) in (list, tuple) and any(map(holds_trace, value))
 
 
 def plain_index(index: Any) -> Any:
