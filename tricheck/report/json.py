@@ -41,14 +41,12 @@ def _plain(value: Any) -> Any:
 
 
 def _strict(value: Any) -> Any:
-    if isinstance(value, float):  # most of a report
-        return value if math.isfinite(value) else _spelled(value)
     if isinstance(value, dict):
         return {key: _strict(child) for key, child in value.items()}
-    return [_strict(child) for child in value] if isinstance(value, list) else value
-
-
-def _spelled(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, list):
+        return [_strict(child) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        if math.isnan(value):
+            return "NaN"
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
