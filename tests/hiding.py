@@ -20,7 +20,7 @@ Params = dict[str, Array]
 rng = np.random.default_rng(5)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hiding:
     """A model at a point that hides a mistake.
 

@@ -64,7 +64,7 @@ def checked(model: Surveyed, gradient: Any = None, **options: Any) -> Report:
     for name, value in before.items():
         np.testing.assert_array_equal(model.params[name], value)
     if sum(np.size(value) for value in model.params.values()) < _LARGE:
-        assert json.loads(report.to_json())["verdict"] == report.verdict.value
+        assert json.loads(report.to_json(indent=None))["verdict"] == report.verdict.value
     assert all(len(line) <= 80 for line in str(report).splitlines()), str(report)
     shapes = {name: np.shape(value) for name, value in model.params.items()}
     for finding in report.findings:

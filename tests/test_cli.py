@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tricheck.cli import main
+from tricheck.targets import find
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -53,16 +54,28 @@ BROKEN_CONTRACT = """
 """
 
 
-def test_the_examples_pass_and_their_twins_fail() -> None:
-    good = run(EXAMPLES)
+def test_the_examples_pass_and_their_twins_fail(tmp_path: Path) -> None:
+    """Some of them; what is said of each is tested with the examples."""
+    for name in ("linear_regression", "two_layer_mse", "broken/linear_regression",
+                 "broken/two_layer_mse_half", "broken/two_layer_mse_sign"):  # fmt: skip
+        copy = tmp_path / f"{name}.py"
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes((EXAMPLES / f"{name}.py").read_bytes())
+    good = run(tmp_path)
     assert good.exit_code == 0, good.output
-    assert good.output.splitlines()[-1] == "15 models, 15 agree"
-    bad = run(EXAMPLES / "broken")
+    assert good.output.splitlines()[-1] == "2 models, 2 agree"
+    bad = run(tmp_path / "broken")
     assert bad.exit_code == 1, bad.output
-    assert bad.output.splitlines()[-1] == "17 models, 17 backprop"
-    both = run(EXAMPLES, "-r")
+    assert bad.output.splitlines()[-1] == "3 models, 3 backprop"
+    both = run(tmp_path, "-r")
     assert both.exit_code == 1
-    assert both.output.splitlines()[-1] == "32 models, 15 agree, 17 backprop"
+    assert both.output.splitlines()[-1] == "5 models, 2 agree, 3 backprop"
+
+
+def test_all_examples_and_their_twins_are_found_in_their_folders() -> None:
+    assert len(find(str(EXAMPLES))) == 15
+    assert len(find(str(EXAMPLES / "broken"))) == 17
+    assert len(find(str(EXAMPLES), recursive=True)) == 32
 
 
 @pytest.mark.parametrize(

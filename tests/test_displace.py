@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ Array = npt.NDArray[Any]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SEEDS = range(20)
 OPENED = [case for case in CASES if case.remedy == "displace"]
+
+
+@cache
+def at(case: Hiding, seed: int) -> tricheck.Report:
+    """The check with the mistake at a displaced point."""
+    return tricheck.check(case.model(case.wrong), displace=seed)
 
 
 def moved(params: Any, seed: int = 0, share: float = 1.0) -> Any:
@@ -103,7 +110,7 @@ def test_a_share_lies_on_the_way_and_a_quarter_keeps_the_signs() -> None:
 @pytest.mark.parametrize("case", OPENED, ids=lambda case: case.name)
 def test_a_displaced_point_shows_what_the_point_hides(case: Hiding) -> None:
     assert tricheck.check(case.model(case.wrong)).verdict is Verdict.AGREE
-    report = tricheck.check(case.model(case.wrong), displace=1)
+    report = at(case, 1)
     assert report.verdict is Verdict.BACKPROP, str(report)
     blamed = {n for n, p in report.parameters.items() if p.verdict is Verdict.BACKPROP}
     assert blamed == set(case.spoiled.split())
@@ -111,7 +118,7 @@ def test_a_displaced_point_shows_what_the_point_hides(case: Hiding) -> None:
 
 @pytest.mark.parametrize("case", OPENED, ids=lambda case: case.name)
 def test_nearly_every_seed_shows_it_and_none_accuses_the_right_gradient(case: Hiding) -> None:
-    wrong = [tricheck.check(case.model(case.wrong), displace=seed).verdict for seed in SEEDS[:8]]
+    wrong = [at(case, seed).verdict for seed in SEEDS[:8]]
     assert wrong.count(Verdict.BACKPROP) >= 7, wrong
     right = [tricheck.check(case.model(case.right), displace=seed) for seed in SEEDS[:4]]
     assert all(report.verdict is Verdict.AGREE for report in right)

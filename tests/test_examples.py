@@ -1,8 +1,12 @@
-"""The examples: correct ones agree, every broken twin gets the verdict and cause it states."""
+"""The examples: correct ones agree, every broken twin gets the verdict and cause it states.
+
+What blind spots the correct ones have is tested with the blind spots.
+"""
 
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,16 +38,34 @@ def test_correct_models_pass_the_classical_check(path: Path) -> None:
         assert report.verdict is tricheck.Verdict.AGREE, str(report)
 
 
+@cache
+def on_twin(path: Path) -> tricheck.Report:
+    """The report on a broken twin."""
+    [target] = find(str(path))
+    return tricheck.check(target.model)
+
+
 @pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
 def test_broken_twins_get_the_verdict_and_cause_they_state(path: Path) -> None:
     expected = importlib.import_module(f"examples.broken.{path.stem}").EXPECTED
-    [target] = find(str(path))
-    report = tricheck.check(target.model)
+    report = on_twin(path)
     assert report.verdict == expected["verdict"], str(report)
     wrong = [p.name for p in report.parameters.values() if p.verdict == expected["verdict"]]
     assert wrong == expected["parameters"], str(report)
     causes = {f.cause for f in report.findings if f.source == "backprop"}
     assert causes == {expected["cause"]}, str(report)
+
+
+@pytest.mark.parametrize("path", BROKEN, ids=lambda path: path.stem)
+def test_no_blind_spot_speaks_of_the_mistake_that_is_seen(path: Path) -> None:
+    expected = importlib.import_module(f"examples.broken.{path.stem}").EXPECTED
+    # A size of one, or one that two axes have, hides a factor of that size alone.
+    spots = (
+        spot
+        for spot in on_twin(path).blind_spots
+        if not spot.name.startswith(("size", "coinciding"))
+    )
+    assert not [spot for spot in spots if expected["cause"] in spot.hides]
 
 
 def test_every_correct_example_has_a_broken_twin() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -186,7 +186,7 @@ def data(g: Array, w: Array) -> Array:
     return g - REG * w
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """A mistake, and what has to be said of it."""
 
@@ -342,11 +342,17 @@ def the_finding(report: Report, parameter: str) -> Finding:
     return finding
 
 
+@cache
+def found(row: Row, dtype: type) -> Finding:
+    """What is said of a mistake, beside a reference."""
+    model = row.case.spoiled({row.parameter: row.wrong}, dtype)
+    return the_finding(tricheck.check(model), row.parameter)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_what_was_injected_is_named(row: Row, dtype: type) -> None:
-    model = row.case.spoiled({row.parameter: row.wrong}, dtype)
-    finding = the_finding(tricheck.check(model), row.parameter)
+    finding = found(row, dtype)
     assert finding.cause == row.cause, finding.message
     if dtype is np.float64:
         for words in row.said:
@@ -364,8 +370,7 @@ def test_a_finite_difference_alone_names_it_too(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_an_explanation_says_what_it_leaves(row: Row) -> None:
-    model = row.case.spoiled({row.parameter: row.wrong})
-    finding = the_finding(tricheck.check(model), row.parameter)
+    finding = found(row, np.float64)
     if "residual" in finding.evidence:
         residual, bound = finding.evidence["residual"], finding.evidence["bound"]
         assert isinstance(residual, float)

@@ -9,6 +9,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -327,7 +328,9 @@ def test_the_formula_of_a_line() -> None:
         found.value = 0.0  # type: ignore[misc]
 
 
-def test_a_formula_of_a_network_has_the_derivatives_value() -> None:
+def test_a_formula_of_a_network_has_the_derivatives_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    # sympy finds a shorter form at once, and would take minutes over the next
+    monkeypatch.setattr("tricheck.tracing.simplify.simpler", partial(simpler, seconds=2.0))
     loss, params = network((3, 2, 2, 2))
     model = Model(loss, nothing, params)
     found = formula(model, "W1", (1, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 Rule = Callable[..., Any]
@@ -31,10 +32,19 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
 
 def rule_of(function: Any) -> Rule | None:
     """The rule of a function: tricheck's own, or the first that can be found."""
-    own = RULES.get(function)
-    if own is not None:
-        return own
-    return next((found for finder in FINDERS if (found := finder(function))), None)
+    try:
+        return RULES.get(function) or _found(function)
+    except LookupError:
+        return None
+
+
+@lru_cache(maxsize=512)
+def _found(function: Any) -> Rule:
+    """The first rule that can be found; an error, which is not kept, where there is none yet."""
+    for finder in FINDERS:
+        if (found := finder(function)) is not None:
+            return found
+    raise LookupError
 
 
 def name_of(function: Any) -> str:

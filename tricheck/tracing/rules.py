@@ -16,8 +16,17 @@ import numpy as np
 from autograd.core import primitive_vjps
 from autograd.tracer import trace_primitives_map
 
+from tricheck.tracing.arithmetic import SLOPES
 from tricheck.tracing.registry import FINDERS, Rule, name_of
-from tricheck.tracing.traced import failure, holds_trace, is_active, plain, result, wrap
+from tricheck.tracing.traced import (
+    failure,
+    holds_trace,
+    is_active,
+    is_traced,
+    plain,
+    result,
+    wrap,
+)
 
 # Piecewise constant: the value counts, the slope is zero
 _FLAT_NAMES = (
@@ -57,31 +66,33 @@ def from_autograd(function: Any) -> Rule | None:
     primitive = trace_primitives_map.get(function)
     if primitive not in primitive_vjps or function in _FROM_SOURCE:
         return None
+    slopes = SLOPES.get(function) or primitive_vjps[primitive]
+    is_ufunc, exact = isinstance(function, np.ufunc), function in _EXACT
+    of_arrays = is_ufunc or function in _OF_ARRAYS
 
     def differentiated(*args: Any, **kwargs: Any) -> Any:
-        args, kwargs = _positional(function, args, kwargs)
-        if any(map(holds_trace, kwargs.values())) or any(
-            holds_trace(a) for a in args if not is_active(a)
-        ):
+        if kwargs:
+            args, kwargs = _positional(function, args, kwargs)
+        lists = [a for a in args if not is_traced(a) and isinstance(a, list | tuple)]
+        if (lists and any(map(holds_trace, lists))) or any(map(holds_trace, kwargs.values())):
             raise failure(f"{name_of(function)} with these arguments cannot be traced")
-        if isinstance(function, np.ufunc) or function in _OF_ARRAYS:
+        if of_arrays and lists:
             args = tuple(np.asarray(a) if isinstance(a, list | tuple) else a for a in args)
         values = tuple(map(plain, args))
         kwargs = {name: plain(value) for name, value in kwargs.items()}
         places = [i for i, arg in enumerate(args) if is_active(arg)]
-        dtype = kwargs.pop("dtype", None) if isinstance(function, np.ufunc) else None
-        if isinstance(function, np.ufunc):  # these say how memory is handled, not what is computed
+        dtype = kwargs.pop("dtype", None) if is_ufunc else None
+        if is_ufunc:  # these say how memory is handled, not what is computed
             kwargs = {n: v for n, v in kwargs.items() if n not in ("casting", "order", "subok")}
             if kwargs:
                 raise failure(f"{name_of(function)}({', '.join(kwargs)}=...) cannot be traced")
         value = function(*values, **kwargs)
         try:
-            vjp = primitive_vjps[primitive](places, value, values, kwargs)
+            vjp = slopes(places, value, values, kwargs)
         except (KeyError, NotImplementedError) as error:  # how the book says that it has none
             raise failure(f"{name_of(function)} with these arguments has no rule") from error
-        answer = result(
-            value, [args[i] for i in places], lambda g: list(vjp(g)), exact=function in _EXACT
-        )
+        parents = [args[i] for i in places]
+        answer = result(value, parents, vjp, exact=exact, new=is_ufunc)
         return answer if dtype is None else answer.astype(dtype)
 
     return differentiated
@@ -91,7 +102,7 @@ def _positional(
     function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Traced keyword arguments moved to their positions: the rule book sees only positions."""
-    if not kwargs or isinstance(function, np.ufunc):
+    if isinstance(function, np.ufunc):
         return args, kwargs
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)

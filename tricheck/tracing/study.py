@@ -59,7 +59,8 @@ class Study:
     def _change(self, edits: Edits) -> FloatArray:
         """What the edits add to the gradient: going back is linear, so only that goes back."""
         changes = Gradients()
-        for step in reversed(self.steps):
+        last = max(self._numbers.get(step, -1) for step in edits)
+        for step in reversed(self.steps[: last + 1]):  # what comes after goes back rightly
             edit = edits.get(step)
             if edit is None:
                 if step in self.shifts:
@@ -86,6 +87,10 @@ class Study:
             if block is not None:
                 flat[leaf.place] = np.reshape(block, -1)
         return flat
+
+    @cached_property
+    def _numbers(self) -> dict[Step, int]:
+        return {step: number for number, step in enumerate(self.steps)}
 
     @cached_property
     def came(self) -> dict[Step, Any]:

@@ -143,15 +143,16 @@ class _Walk:
         if not _is_users(function):
             self._cells(function)  # a decorator of a library, around the user's function
             return
-        names = function.__globals__
-        self.holders.append((names, _names_in(function.__code__)))
-        for name in _names_in(function.__code__):
+        names, mentioned = function.__globals__, _names_in(function.__code__)
+        self.holders.append((names, mentioned))
+        for name in mentioned:
             if name in names:
                 self._slot(names, name)
             elif hasattr(builtins, name):
                 self._builtin(names, name)
-        for name in _names_in(function.__code__):
-            self._module_attribute(function, name)
+        modules = _modules_among(names, mentioned)
+        for name in mentioned:
+            self._module_attribute(modules, name)
         if _imports(function.__code__):
             self._import()
         self._cells(function)
@@ -159,9 +160,9 @@ class _Walk:
         self.visit(function.__kwdefaults__)
         self.visit(getattr(function, "__wrapped__", None))
 
-    def _module_attribute(self, function: types.FunctionType, name: str) -> None:
+    def _module_attribute(self, modules: list[types.ModuleType], name: str) -> None:
         """``helpers.act``: functions of the user's other modules, imported here or inside."""
-        for module in _modules_named_in(function):
+        for module in modules:
             if name in vars(module):
                 self.visit(vars(module)[name])
 
@@ -354,10 +355,10 @@ def _imports(code: types.CodeType) -> bool:
     )
 
 
-def _modules_named_in(function: types.FunctionType) -> list[types.ModuleType]:
+def _modules_among(names: dict[str, Any], mentioned: set[str]) -> list[types.ModuleType]:
     found = []
-    for name in _names_in(function.__code__):
-        module = function.__globals__.get(name, sys.modules.get(name))
+    for name in mentioned:
+        module = names.get(name, sys.modules.get(name))
         if isinstance(module, types.ModuleType) and not _is_machinery(module):
             found.append(module)
     return found

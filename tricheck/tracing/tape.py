@@ -7,7 +7,7 @@ to what was written and leaves zero behind, and a fill of n entries costs n, not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tricheck.errors import TraceError
 from tricheck.location import Spot, calling_line, calling_spots
 
 View = tuple[Callable[[Any], Any], ...]
-Vjp = Callable[[Any], Sequence[Any]]
+Vjp = Callable[[Any], Iterable[Any]]
 Jitter = Callable[[tuple[int, ...]], Any]
 
 _current: ContextVar[Tape | None] = ContextVar("tricheck_tape", default=None)
@@ -97,8 +97,10 @@ class Gradients:
 
     def pop(self, storage: Storage) -> Any:
         """The gradient of a result, once all that used it has been undone; None for zero."""
+        if storage not in self._whole:
+            return None
         self._mine.discard(storage)
-        gradient = self._whole.pop(storage, None)
+        gradient = self._whole.pop(storage)
         return gradient[()] if isinstance(gradient, np.ndarray) and not gradient.ndim else gradient
 
     def region(self, place: Place) -> Any:
@@ -120,24 +122,29 @@ class Gradients:
     def add(self, place: Place, gradient: Any) -> None:
         """More of the gradient of a place."""
         storage = place.storage
-        if np.iscomplexobj(gradient) and not np.iscomplexobj(storage.value):
+        if is_complex(gradient) and not is_complex(storage.value):
             gradient = np.real(gradient)
         if place.view or storage in self._mine:
             region = self.region(place)
-            _same_shape(np.shape(region), gradient)
+            _same_shape(region, gradient)
             region += gradient
             return
-        _same_shape(np.shape(storage.value), gradient)
-        if storage in self._whole:
-            gradient = self._whole[storage] + gradient
-        self._whole[storage] = gradient
+        _same_shape(storage.value, gradient)
+        before = self._whole.get(storage)
+        self._whole[storage] = gradient if before is None else before + gradient
 
 
-def _same_shape(expected: tuple[int, ...], gradient: Any) -> None:
-    if np.shape(gradient) != expected:
-        raise TraceError(
-            f"a derivative rule gave shape {np.shape(gradient)} for an array of shape {expected}"
-        )
+def is_complex(value: Any) -> bool:
+    """As `np.iscomplexobj`, of which there are too many on the way back to take its time."""
+    dtype = getattr(value, "dtype", None)
+    return dtype.kind == "c" if dtype is not None else isinstance(value, complex)
+
+
+def _same_shape(expected: Any, gradient: Any) -> None:
+    came = gradient.shape if isinstance(gradient, np.ndarray) else np.shape(gradient)
+    shape = expected.shape if isinstance(expected, np.ndarray) else np.shape(expected)
+    if came != shape:
+        raise TraceError(f"a derivative rule gave shape {came} for an array of shape {shape}")
 
 
 class Note(NamedTuple):
@@ -368,8 +375,10 @@ class Tape:
 
     def jittered(self, value: Any) -> Any:
         """The value rounded anew, where the run asks for that."""
+        if self._jitter is None:
+            return value
         dtype = np.asarray(value).dtype
-        if self._jitter is None or dtype.kind not in "fc":
+        if dtype.kind not in "fc":
             return value
         factor = 1.0 + np.finfo(dtype).eps * self._jitter(np.shape(value))
         return (value * factor).astype(dtype)

@@ -125,9 +125,10 @@ class Traced:
         """The plain value as it is now."""
         if self.held is not None:
             return self.held
-        if self.storage.stale:
+        storage = self.storage
+        if storage.shows is not None and storage.stale:
             raise self._cut("a view of an array that was written to since cannot be traced")
-        return self.place.look(self.storage.value)
+        return self.place.look(storage.value) if self.view else storage.value
 
     @property
     def place(self) -> Place:
@@ -358,12 +359,14 @@ def record(function: Any, *args: Any, **kwargs: Any) -> Any:
     if out is not None:
         followed(out, f"{name_of(function)}(out=...)")[...] = record(function, *args, **kwargs)
         return out
-    args = tuple(collected(a) if function in SEQUENCES else assembled(a) for a in args)
-    kwargs = {name: collected(value) for name, value in kwargs.items()}
+    args = tuple(map(collected if function in SEQUENCES else assembled, args))
+    if kwargs:
+        kwargs = {name: collected(value) for name, value in kwargs.items()}
     if any(map(holds_trace, args)) or any(map(holds_trace, kwargs.values())):
         if function not in WRITERS:
             args = tuple(map(_kept, args))
-            kwargs = {name: _kept(value) for name, value in kwargs.items()}
+            if kwargs:
+                kwargs = {name: _kept(value) for name, value in kwargs.items()}
         answer = _applied(function, args, kwargs)
     elif function in ALWAYS:
         answer = _rule_of(function)(*args, **kwargs)
@@ -399,7 +402,8 @@ def _kept(value: Any) -> Any:
     if type(value) is np.ndarray:
         return value.copy()  # nothing tells when the user writes into it
     if type(value) is Traced:
-        if 2 * value.size <= np.size(value.storage.value) and value.held is None:
+        part_of_it = value.view and value.held is None
+        if part_of_it and 2 * value.size <= np.size(value.storage.value):
             kept = Traced(value.storage, value.view)
             kept.held = np.array(value.value)  # cheaper than a copy of all at the next write
             return kept
@@ -447,7 +451,12 @@ def _as_stored(value: Traced, dtype: np.dtype[Any]) -> Any:
 
 
 def result(
-    value: Any, parents: list[Traced], vjp: Callable[[Any], Any], *, exact: bool = False
+    value: Any,
+    parents: list[Traced],
+    vjp: Callable[[Any], Any],
+    *,
+    exact: bool = False,
+    new: bool = False,
 ) -> Any:
     """A result that depends on its parents.
 
@@ -459,6 +468,8 @@ def result(
         Each parent's gradient, in order, from the result's.
     exact : bool
         Every number in it is one of the parents', or its negative: nothing was rounded.
+    new : bool
+        It lies in memory of its own: no view of a parent.
     """
     tape = parents[0].storage.tape
     if tape is None:
@@ -472,7 +483,7 @@ def result(
         parts = [Traced(storage) for storage in storages]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     answer = Traced(tape.computed(value if exact else tape.jittered(value), places, vjp))
-    for parent in parents:
+    for parent in () if new else parents:
         _show(answer, value, parent)
     return answer
 
@@ -522,6 +533,8 @@ def plain(value: Any) -> Any:
 
 def collected(value: Any) -> Any:
     """An array of traced numbers as one traced array."""
+    if type(value) is Traced:
+        return value
     if type(value) is np.ndarray and value.dtype == object and any(map(is_traced, value.flat)):
         whole = constant(np.zeros(value.shape, np.result_type(*map(plain, value.flat))))
         for index in np.ndindex(value.shape):
@@ -544,14 +557,14 @@ def is_traced(value: Any) -> bool:
 
 def is_active(value: Any) -> bool:
     """Whether a value depends on the parameters."""
-    return type(value) is Traced and value.active
+    return type(value) is Traced and value.storage.tape is not None
 
 
 def holds_trace(value: Any) -> bool:
     """Whether anything in a value depends on the parameters."""
-    if type(value) in (list, tuple):
-        return any(map(holds_trace, value))
-    return is_active(value)
+    if type(value) is Traced:
+        return value.storage.tape is not None
+    return type(value) in (list, tuple) and any(map(holds_trace, value))
 
 
 def plain_index(index: Any) -> Any:
