@@ -18,7 +18,7 @@ from tests.benchmark.opponents.registry import OPPONENTS
 
 _CHUNK = 25
 # One thread each: the models are small, and threads of several workers would fight for the cores.
-THREADS = ("OMP_NUMTHREADS", "OPENBLAS_NUMTHREADS", "MKL_NUMTHREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
