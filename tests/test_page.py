@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 import tricheck
 from tests.browser import NoBrowserError, chromium
-from tests.test_report import GOOD, WRONG, parameter
+from tests.test_report import GOOD_DRAWN, WRONG, WRONG_DRAWN, parameter
 from tricheck.report import Report
 from tricheck.report.heat import blocks, heat
 from tricheck.report.page import Page, index
@@ -39,6 +40,7 @@ def nasty() -> Report:
     )
 
 
+@cache
 def checked(name: str) -> Report:
     [target] = find(str(BROKEN / f"{name}.py"))
     return tricheck.check(target.model)
@@ -475,13 +477,3 @@ def test_the_list_of_a_run_leads_to_its_pages(browser: Browser, tmp_path: Path) 
     assert tab.locator("h1").inner_text() == "✗ two_layer: backprop"
     tab.go_back()
     assert "no gradient" in tab.locator("main").inner_text()
-
-
-SHAPED = {
-    "gradients": {"backprop": {"W1": np.ones((3, 2))}},
-    "bounds": {"backprop": {"W1": np.ones((3, 2))}},
-}
-GOOD_DRAWN = replace(GOOD, **SHAPED)  # type: ignore[arg-type]
-WRONG_DRAWN = replace(
-    WRONG, parameters={"W1": WRONG.parameters["W1"]}, **SHAPED  # type: ignore[arg-type]
-)  # fmt: skip

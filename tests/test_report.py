@@ -92,6 +92,16 @@ GOOD = replace(
     step=1e-4,
 )
 
+# the same with gradients of the shape that they say, to be drawn
+SHAPED = {
+    "gradients": {"backprop": {"W1": np.ones((3, 2))}},
+    "bounds": {"backprop": {"W1": np.ones((3, 2))}},
+}
+GOOD_DRAWN = replace(GOOD, **SHAPED)  # type: ignore[arg-type]
+WRONG_DRAWN = replace(
+    WRONG, parameters={"W1": WRONG.parameters["W1"]}, **SHAPED  # type: ignore[arg-type]
+)  # fmt: skip
+
 
 def golden(text: str) -> str:
     return dedent(text).lstrip("\n")

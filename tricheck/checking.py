@@ -106,7 +106,7 @@ def check(
         made, some 50 of the loss and of the gradients.
     progress : bool, optional
         Show how far the check is, once it has taken two seconds. By default where standard error is
-        a terminal, and not under CI.
+        a terminal, or in a notebook, and not under CI.
     name : str, optional
         What the report calls the model.
 

@@ -81,6 +81,10 @@ class Sweep:
 
         return to_text(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython, in a notebook too."""
+        printer.text(str(self) if not cycle else "Sweep(...)")
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the error against the step, with both slopes, the chosen step and the bound.
 

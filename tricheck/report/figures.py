@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -173,9 +173,14 @@ def plot(report: Report) -> Figure:
 
 def curve_svg(sweep: Sweep, name: str) -> str:
     """A step-size curve as an SVG element, whose ids begin with `name`."""
+    return page_svg(6.8, 3.8, lambda ax: curve(sweep, ax), name)
+
+
+def page_svg(width: float, height: float, draw: Callable[[Axes], object], name: str) -> str:
+    """What is drawn on axes, so many inches large, as an SVG element for a page."""
     with _for_page():
-        figure = _figure(6.8, 3.8)
-        curve(sweep, figure.add_subplot())
+        figure = _figure(width, height)
+        draw(figure.add_subplot())
         return _svg(figure, name)
 
 

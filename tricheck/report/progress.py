@@ -1,11 +1,11 @@
-"""How far a check is, on the last line of a terminal."""
+"""How far a check is, on the last line of a terminal or below the cell of a notebook."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0  # seconds before anything is shown
 _REFRESH = 8  # times a second
 _BAR = 10
+_NOTEBOOK_WIDTH = 100
 
 
 @contextmanager
@@ -27,14 +28,16 @@ def shown(watch: Watch, progress: bool | None) -> Iterator[None]:
     ----------
     watch : Watch
     progress : bool or None
-        None: on a terminal, if not under CI. True: on a terminal. False: never.
+        None: on a terminal or in a notebook, if not under CI. True: there, under CI too. False:
+        never.
     """
     wanted = progress or (progress is None and not os.environ.get("CI"))
-    if not (wanted and sys.stderr is not None and sys.stderr.isatty()):
+    show = _place() if wanted else None
+    if show is None:
         yield
         return
     over = threading.Event()
-    thread = threading.Thread(target=_show, args=(watch, over), daemon=True)
+    thread = threading.Thread(target=_patiently, args=(show, watch, over), daemon=True)
     thread.start()
     try:
         yield
@@ -43,9 +46,24 @@ def shown(watch: Watch, progress: bool | None) -> Iterator[None]:
         thread.join()
 
 
-def _show(watch: Watch, over: threading.Event) -> None:
-    if over.wait(_PATIENCE):
-        return
+Show = Callable[[Watch, threading.Event], None]
+
+
+def _place() -> Show | None:
+    """Where somebody sees it, if anybody does."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return _on_terminal
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return _in_notebook if hasattr(shell, "kernel") else None
+
+
+def _patiently(show: Show, watch: Watch, over: threading.Event) -> None:
+    if not over.wait(_PATIENCE):
+        show(watch, over)
+
+
+def _on_terminal(watch: Watch, over: threading.Event) -> None:
     from rich.console import Console
     from rich.live import Live
 
@@ -59,6 +77,18 @@ def _show(watch: Watch, over: threading.Event) -> None:
         redirect_stderr=False,
     ):
         over.wait()
+
+
+def _in_notebook(watch: Watch, over: threading.Event) -> None:
+    from IPython.display import display
+
+    def now() -> dict[str, str]:
+        return {"text/plain": status(watch, _NOTEBOOK_WIDTH).plain}
+
+    handle = display(now(), raw=True, display_id=True)
+    while not over.wait(1 / _REFRESH):
+        handle.update(now(), raw=True)
+    handle.update({"text/plain": ""}, raw=True)
 
 
 def status(watch: Watch, width: int) -> Text:
