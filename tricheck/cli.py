@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tricheck.targets import Target
 
 _USAGE, _INTERRUPTED = 2, 130
-_AGAIN = ("step", "reference", "entries", "jobs", "max_seconds", "seed", "displace")
+_AGAIN = ("step", "reference", "entries", "max_seconds", "seed", "displace")
 
 
 class _Positive(click.ParamType[float]):

@@ -56,14 +56,16 @@ class Options:
 
     @property
     def call(self) -> str:
-        """The call of `tricheck.check` that has these options.
+        """The call of `tricheck.check` that makes the same report.
 
         Examples
         --------
         >>> Options(step=1e-4, seed=3).call
         'tricheck.check(model, step=0.0001, seed=3)'
         """
-        chosen = [(f.name, getattr(self, f.name), f.default) for f in fields(self)]
+        # on how many processes it was made, the report does not depend
+        named = [field for field in fields(self) if field.name != "jobs"]
+        chosen = [(f.name, getattr(self, f.name), f.default) for f in named]
         said = [
             f"{name}={getattr(value, '__name__', None) or repr(value)}"
             for name, value, default in chosen

@@ -111,7 +111,7 @@ def heat(parameter: ParameterReport, sources: Blocks, most: int) -> Heat:
     >>> report = tricheck.check(lambda w: np.sum(w**2), lambda w: w, np.ones((3, 40)))
     >>> grid = heat(report.parameters["params"], blocks(report)["params"], most=60)
     >>> grid.ratios.shape, grid.block, int(grid.wrong.sum())
-    ((3, 20), (1, 2), 120)
+    ((2, 20), (2, 2), 120)
     """
     shape = as_matrix(parameter.shape)
     block = _block(shape, most)
@@ -146,7 +146,7 @@ def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
     Examples
     --------
     >>> as_matrix((4, 3)), as_matrix((5,)), as_matrix(()), as_matrix((8, 3, 3, 3))
-    ((4, 3), (1, 5), (1, 1), (8, 27))
+    ((4, 3), (1, 5), (1, 1), (24, 9))
     """
     if len(shape) < 2:
         return 1, math.prod(shape)
