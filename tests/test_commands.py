@@ -209,7 +209,7 @@ def test_pages_of_many_models_and_their_list(tmp_path: Path) -> None:
 def test_pages_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
     verdict = tricheck.Verdict.AGREE
     names = ["a/b", "a b", "a_b-2", "index", "../../up", ""]
-    pages = [Page(name, "model.py", verdict, "", name) for name in names]
+    pages = [Page(name, "model.py", verdict, "", "", name) for name in names]
     write_pages(tmp_path / "index.html", "pages", pages, [])
     files = sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*.html"))
     assert len(files) == 7

@@ -136,7 +136,7 @@ def test_names_stay_text() -> None:
     for page in (report.to_html(), str(report._repr_html_())):
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;W&#34;" in page
-    listed = index([(Page(NASTY, NASTY, Verdict.AGREE, NASTY, ""), "a.html")], [NASTY])
+    listed = index([(Page(NASTY, NASTY, Verdict.AGREE, NASTY, NASTY, ""), "a.html")], [NASTY])
     assert "<script>" not in listed
 
 

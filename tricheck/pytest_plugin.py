@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _PACKAGE = Path(__file__).parent
+_OF_PAGE = ("name", "where", "sentence", "causes", "html")
 _HTML, _JSON = "tricheck_html", "tricheck_json"
 _SEEN = pytest.StashKey[set[int]]()
 _COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
@@ -139,7 +140,7 @@ class Gradients:
         return test
 
     def _facts(self, report: Report, item: pytest.Item) -> Facts:
-        from tricheck.report.words import STYLES, one_line, sentence
+        from tricheck.report.words import STYLES, causes, one_line, sentence
 
         report = replace(report, command=f"pytest {shlex.quote(item.nodeid)}")
         facts = {
@@ -147,6 +148,7 @@ class Gradients:
             "where": item.nodeid,
             "verdict": report.verdict.value,
             "sentence": sentence(report),
+            "causes": causes(report),
             "line": one_line(report),
             "colour": _COLOURS[STYLES[report.verdict]],
         }
@@ -180,7 +182,7 @@ class Gradients:
         from tricheck.vocabulary import Verdict
 
         pages = [
-            Page(one["name"], one["where"], Verdict(one["verdict"]), one["sentence"], one["html"])
+            Page(verdict=Verdict(one["verdict"]), **{name: one[name] for name in _OF_PAGE})
             for one in self.found
         ]
         errors = [": ".join(error.values()) for error in self.errors]

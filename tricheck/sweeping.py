@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PER_DECADE = 2
+_DRAWN = 1e4  # times the derivative, or the error of backprop
 _COARSEST, _FINEST = 0, -15  # powers of ten, relative to the parameter
 
 
@@ -75,6 +76,18 @@ class Sweep:
     step: float
     backprop: float
     reading: str
+
+    @property
+    def gap(self) -> float:
+        """How far backprop is away, where that is more than the bound; else 0."""
+        away = abs(self.backprop - self.derivative)
+        return away if away > self.bound else 0.0
+
+    @property
+    def ceiling(self) -> float:
+        """The largest error worth drawing: a loss that explodes at large steps dwarfs the rest."""
+        sizes = np.array([abs(self.derivative), self.gap, self.bound, 1e-300])
+        return float(_DRAWN * np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
     def __str__(self) -> str:
         from tricheck.report.sweep import to_text

@@ -29,6 +29,8 @@ def stages(study: Study, right: frozenset[str], findings: Collection[Finding]) -
         Those that say on which line of the loss a gradient goes wrong make more of them known.
     """
     lines = _lines(study)
+    if len(lines) < 2:
+        return []  # there is no way to be shown
     sound = sound_memory(study, uses_of(study), right)
     wrong, mistaken = set[Storage](), set[Way]()
     explained = {study.end.storage}  # what comes back to the loss itself is 1

@@ -80,9 +80,8 @@ def curve(sweep: Sweep, ax: Axes) -> Axes:
         ax.plot(sweep.steps, truncation, linestyle="--", label="truncation, ∝ h²", **law)
     points: Any = {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1}
     ax.plot(sweep.steps, errors, label="error of the finite difference", **points)
-    gap = abs(sweep.backprop - sweep.derivative)
-    if math.isfinite(gap) and gap > sweep.bound:
-        ax.axhline(gap, color=BAD, linewidth=1.5, label="backprop's error")
+    if math.isfinite(sweep.gap) and sweep.gap:
+        ax.axhline(sweep.gap, color=BAD, linewidth=1.5, label="backprop's error")
     if math.isfinite(sweep.step) and sweep.step > 0.0:
         ax.axvline(sweep.step, color=GOOD, linewidth=1, label="chosen step; its bound (level)")
     ax.invert_xaxis()
@@ -92,7 +91,7 @@ def curve(sweep: Sweep, ax: Axes) -> Axes:
     ax.set_title(name, fontsize="medium", parse_math=False)  # a name may hold a $
     ax.grid(visible=True, linewidth=0.4, alpha=0.4)
     ax.legend(fontsize="small", framealpha=0.0)
-    _bounded(ax, errors, gap)
+    _bounded(ax, sweep, errors)
     return ax
 
 
@@ -103,12 +102,12 @@ def _floor(sweep: Sweep) -> float:
     return float(seen.min()) / 10 if seen.size else 1e-16
 
 
-def _bounded(ax: Axes, errors: FloatArray, gap: float) -> None:
+def _bounded(ax: Axes, sweep: Sweep, errors: FloatArray) -> None:
     """Limits that the data set, not the laws that are drawn through them."""
-    seen = errors[np.isfinite(errors)]
+    sizes = np.append(errors, [sweep.gap, sweep.bound])
+    seen = sizes[np.isfinite(sizes) & (sizes > 0.0) & (sizes <= sweep.ceiling)]
     if seen.size:
-        top = max(seen.max(), gap if math.isfinite(gap) else 0.0)
-        ax.set_ylim(seen.min() / 3, top * 10)
+        ax.set_ylim(seen.min() / 3, seen.max() * 10)
 
 
 # --- heat ---------------------------------------------------------------------------------------

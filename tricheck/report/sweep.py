@@ -67,10 +67,9 @@ def lines(sweep: Sweep, *, table: bool) -> Iterator[Line]:
 
 def _plot(sweep: Sweep) -> Iterator[Line]:
     """Errors against steps, both in powers of ten; coarse steps on the left."""
-    gap = abs(sweep.backprop - sweep.derivative)
-    wrong = gap > sweep.bound
-    seen = _levels([*sweep.errors, sweep.bound, *([gap] if wrong else [])])
-    known = seen[np.isfinite(seen)]
+    drawn = [*sweep.errors, sweep.bound, *([sweep.gap] if sweep.gap else [])]
+    seen = _levels(drawn)
+    known = seen[np.isfinite(seen) & (np.array(drawn) <= sweep.ceiling)]
     if not known.size:
         return
     bottom, top = math.floor(known.min()), math.ceil(known.max())
@@ -102,8 +101,8 @@ def _plot(sweep: Sweep) -> Iterator[Line]:
         along((levels[:-1] + levels[1:]) / 2, mark, column=1)
 
     across(_levels([sweep.bound])[0], _BOUND)
-    if wrong:
-        across(_levels([gap])[0], _BACKPROP)
+    if sweep.gap:
+        across(_levels([sweep.gap])[0], _BACKPROP)
     if math.isfinite(sweep.step) and sweep.step > 0.0:
         column = _COLUMNS * int(np.argmin(np.abs(np.log(sweep.steps / sweep.step))))
         for cells in grid:
@@ -116,7 +115,7 @@ def _plot(sweep: Sweep) -> Iterator[Line]:
         yield [Span(f"{label:>{_MARGIN - 2}} ┤", "faint"), *_spans("".join(cells).rstrip())]
     yield [Span(" " * (_MARGIN - 1) + "└" + "─" * (_COLUMNS * len(sweep.steps)), "faint")]
     yield [Span(_axis(sweep.steps), "faint")]
-    yield from _legend(wrong, bool(np.isfinite(sweep.truncation).any()))
+    yield from _legend(bool(sweep.gap), bool(np.isfinite(sweep.truncation).any()))
 
 
 def _levels(sizes: Sequence[float] | FloatArray) -> FloatArray:

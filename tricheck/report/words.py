@@ -32,7 +32,7 @@ _NEXT = {
     Verdict.AGREE: "Nothing to mend.",
     Verdict.BACKPROP: "Mend the backward pass of {names}, then check again.",
     Verdict.FINITE_DIFFERENCE: (
-        "Leave backprop as it is; what limits the finite difference is said above."
+        "Leave backprop as it is; the findings say what limits the finite difference."
     ),
     Verdict.REFERENCE: "Mend the reference of {names}, or choose another; leave backprop as it is.",
     Verdict.BACKPROP_AND_REFERENCE: (
@@ -57,21 +57,23 @@ def sentence(report: Report) -> str:
 
 
 def one_line(report: Report) -> str:
-    """The model, its verdict and the causes, with where they were found.
+    """The model, its verdict and the causes, like ``two_layer: backprop, scale (W1, b1)``."""
+    said = f"{report.model}: {report.verdict.value}"
+    return f"{said}, {found}" if (found := causes(report)) else said
 
-    Like ``two_layer: backprop, scale (W1, b1)``.
-    """
+
+def causes(report: Report) -> str:
+    """The causes, each with where it was found, like ``scale (W1, b1), sign (W2)``."""
     told = [f for f in report.findings if f.severity is not Severity.NOTE]
-    causes: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for finding in told if report.verdict is not Verdict.AGREE else []:
-        names = causes.setdefault(finding.cause.value, [])
+        names = found.setdefault(finding.cause.value, [])
         if finding.parameter is not None and finding.parameter not in names:
             names.append(finding.parameter)
-    said = [
+    return ", ".join(
         f"{cause} ({listed(names)})" if names else cause
-        for cause, names in list(causes.items())[:_MOST_WORST]
-    ]
-    return ", ".join([f"{report.model}: {report.verdict.value}", *said])
+        for cause, names in list(found.items())[:_MOST_WORST]
+    )
 
 
 def listed(names: list[str], most: int = _MOST_ENTRIES) -> str:
@@ -98,14 +100,14 @@ def next_step(report: Report) -> str:
         return "Nothing to mend here; check with --displace 1 too (in Python, displace=1)."
     if report.verdict is Verdict.AGREE and remedies:
         return "Nothing to mend here; other inputs would show what is blind at this point."
-    causes = {finding.cause for finding in report.findings}
-    if report.verdict is Verdict.AGREE and Cause.DIFFERENT_LOSS in causes:
+    seen = {finding.cause for finding in report.findings}
+    if report.verdict is Verdict.AGREE and Cause.DIFFERENT_LOSS in seen:
         return "Nothing to mend in backprop; mend the reference's loss."
-    if report.verdict is Verdict.INCONCLUSIVE and Cause.NONDETERMINISTIC in causes:
+    if report.verdict is Verdict.INCONCLUSIVE and Cause.NONDETERMINISTIC in seen:
         return "Make the loss deterministic: seed its random generator inside it. Then check again."
     if report.verdict is Verdict.INCONCLUSIVE and report.step is not None:
         return "Check again without a fixed step: then a step is chosen for every entry."
-    if report.verdict is Verdict.INCONCLUSIVE and Cause.KINK in causes:
+    if report.verdict is Verdict.INCONCLUSIVE and Cause.KINK in seen:
         return _NEXT[Verdict.NONDIFFERENTIABLE].format(names="the point")
     explained = any(finding.severity is not Severity.NOTE for finding in report.findings)
     untold = report.verdict in (Verdict.FINITE_DIFFERENCE, Verdict.INCONCLUSIVE)

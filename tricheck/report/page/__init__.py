@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tricheck.report.facts import Report
-from tricheck.report.words import MARKS, STYLES, sentence
+from tricheck.report.words import MARKS, STYLES, causes, sentence
 from tricheck.vocabulary import Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Page:
     name, where : str
         The model's, and where it is defined.
     verdict : Verdict
-    sentence : str
+    sentence, causes : str
     html : str
     """
 
@@ -36,12 +36,14 @@ class Page:
     where: str
     verdict: Verdict
     sentence: str
+    causes: str
     html: str
 
     @classmethod
     def of(cls, report: Report, where: str) -> Page:
         """A report's page."""
-        return cls(report.model, where, report.verdict, sentence(report), to_html(report))
+        said = (sentence(report), causes(report))
+        return cls(report.model, where, report.verdict, *said, to_html(report))
 
     @property
     def style(self) -> str:

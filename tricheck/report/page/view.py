@@ -14,7 +14,7 @@ from tricheck.report.facts import ParameterReport, Report
 from tricheck.report.figures import curve_svg, heat_svg
 from tricheck.report.heat import Blocks, Heat, blocks, heat
 from tricheck.sweeping import Sweep
-from tricheck.vocabulary import Finding, Source, Verdict
+from tricheck.vocabulary import Finding, Severity, Source, Verdict
 
 _CELLS = 10_000  # of all heat maps together: a browser lays out a row of a table for each
 _FEWEST, _MOST = 16, 1024  # of one
@@ -152,7 +152,9 @@ class View:
     def of(cls, report: Report, *, drawn: bool = True) -> View:
         """A report's; `drawn` with its heat maps and step-size curves."""
         reasons = [finding for finding in report.findings if words.is_reason(finding)]
-        others = [finding for finding in report.findings if not words.is_reason(finding)]
+        if not reasons and report.verdict is not Verdict.AGREE:  # nobody's error, but the reason
+            reasons = [f for f in report.findings if f.severity is Severity.WARNING]
+        others = [finding for finding in report.findings if finding not in reasons]
         pairs = next(iter(report.parameters.values())).pairs
         curves, without = _curves(report) if drawn else ([], "")
         return cls(
