@@ -104,10 +104,87 @@ def test_a_helper_called_twice_is_told_apart() -> None:
     assert found == [f"two_layer_mse.py:20, called at two_layer_mse.py:{line}" for line in (25, 26)]
 
 
-def test_a_factor_of_everything_leaves_only_the_loss_known() -> None:
-    *others, last = stages_of("two_layer_mse_half")
-    assert last.gradient == "right"
-    assert {stage.gradient for stage in others} == {"unknown"}
+def test_where_nothing_is_known_nothing_is_drawn() -> None:
+    assert stages_of("two_layer_mse_half") == []
+
+
+def test_a_regularizer_is_a_mistake_in_its_own_term() -> None:
+    stages = stages_of("softmax_cross_entropy")
+    assert [stage.code.partition(" =")[0] for stage in stages if stage.mistake] == ["L: float"]
+    assert "wrong" not in {stage.gradient for stage in stages}
+
+
+# --- what could mislead -------------------------------------------------------------------------
+
+
+def residual(p: dict[str, Any]) -> Any:
+    a = np.tanh(X @ p["W1"])
+    f = np.tanh(a @ p["W2"])
+    r = a + f
+    o = r @ p["W3"]
+    return np.sum((o - Y) ** 2)
+
+
+def residual_backprop(p: dict[str, Any]) -> dict[str, Any]:
+    """The gradient that goes around the inner layer is forgotten."""
+    a = np.tanh(X @ p["W1"])
+    f = np.tanh(a @ p["W2"])
+    do = 2 * ((a + f) @ p["W3"] - Y)
+    df = do @ p["W3"].T * (1 - f**2)
+    da = df @ p["W2"].T
+    return {"W1": X.T @ (da * (1 - a**2)), "W2": a.T @ df, "W3": (a + f).T @ do}
+
+
+def test_a_way_around_that_is_forgotten_leaves_what_it_leads_to_wrong() -> None:
+    stages = tricheck.check(residual, residual_backprop, PARAMS).stages
+    assert [stage.gradient for stage in stages] == ["wrong", "right", "right", "right", "right"]
+    assert [stage.code[0] for stage in stages if stage.mistake] == ["r"]
+
+
+def halves(p: dict[str, Any]) -> Any:
+    h = X @ p["W1"]
+    k = X @ p["V"]
+    u = np.concatenate([h, k], axis=1)
+    s = np.tanh(u)
+    return np.sum(s * s * s)
+
+
+def halves_backprop(p: dict[str, Any]) -> dict[str, Any]:
+    s = np.tanh(np.concatenate([X @ p["W1"], X @ p["V"]], axis=1))
+    ds = 3 * s**2
+    ds[:, 4:] *= 2.0
+    du = ds * (1 - s**2)
+    return {"W1": X.T @ du[:, :4], "V": X.T @ du[:, 4:]}
+
+
+def test_a_parameter_vouches_for_its_own_half_only() -> None:
+    params = {"W1": PARAMS["W1"], "V": np.random.default_rng(3).standard_normal((3, 2))}
+    found = gradients(tricheck.check(halves, halves_backprop, params).stages)
+    for line in ("u = np.concatenate([h, k], axis=1)", "s = np.tanh(u)"):
+        assert found.get(line) != "right"
+
+
+def test_a_bias_vouches_for_a_sum_only() -> None:
+    def of(p: dict[str, Any]) -> Any:
+        z = X @ p["W1"] + p["b"]
+        a = np.tanh(z)
+        return np.sum(a * a)
+
+    def backprop(p: dict[str, Any]) -> dict[str, Any]:
+        a = np.tanh(X @ p["W1"] + p["b"])
+        dz = (2 * a * (1 - a**2))[::-1]
+        return {"W1": X.T @ dz, "b": dz.sum(axis=0)}
+
+    stages = tricheck.check(of, backprop, {"W1": PARAMS["W1"], "b": np.full(4, 0.2)}).stages
+    assert all(s.gradient != "right" and not s.mistake for s in stages if s.code.startswith("z"))
+
+
+def test_a_factor_besides_a_mistake_leaves_little_known() -> None:
+    def half(p: dict[str, Any]) -> dict[str, Any]:
+        return {name: 0.5 * g for name, g in backprop(p, slope=1).items()}
+
+    stages = tricheck.check(loss, half, PARAMS).stages
+    assert {s.gradient for s in stages if s.code.startswith(("a2", "z2", "z3"))} <= {"unknown"}
 
 
 def test_nothing_is_drawn_where_backprop_is_right() -> None:

@@ -30,6 +30,7 @@ from tricheck.vocabulary import BlindSpot, Cause, Finding, Severity, Source, Ver
 from tricheck.watch import Watch
 
 if TYPE_CHECKING:
+    from tricheck.diagnosis.mistakes.findings import Mistaken
     from tricheck.tracing.study import Study
 
 _SEVERITIES = list(Severity)
@@ -243,6 +244,7 @@ def _report(calls: Calls, measured: Measured, options: Options) -> Report:
 
 def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
     # The diagnosis is imported with the first report, to keep `import tricheck` light.
+    from tricheck.diagnosis.backprop import diagnose
     from tricheck.diagnosis.hiding.blind_spots import blind_spots
     from tricheck.diagnosis.hiding.elsewhere import Elsewhere
     from tricheck.diagnosis.mistakes.findings import kept_run
@@ -258,7 +260,8 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
         blamed = verdicts[leaf.name] in ACCUSING
         wrong[leaf.name] = measured.indices(leaf, rows) if blamed else []
     gradients, bounds = structured(evidence)
-    findings = _findings(calls, measured, verdicts, wrong, kept)
+    diagnosed = diagnose(evidence, _backprop_blamed(measured, verdicts, wrong), calls, kept)
+    findings = _findings(calls, measured, verdicts, wrong, kept, diagnosed)
     blind = blind_spots(
         measured, verdicts, kept, Elsewhere(calls, kept), options.displace is not None
     )
@@ -282,7 +285,7 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
         measured.directions,
         calls.watch.ended_by,
         list(calls.watch.omitted),
-        _stages(kept, verdicts, findings, blind),
+        _stages(kept, verdicts, diagnosed, blind),
         options.call,
         versions(),
     )
@@ -291,17 +294,18 @@ def _assembled(calls: Calls, measured: Measured, options: Options) -> Report:
 def _stages(
     kept: Study | None,
     verdicts: dict[str, Verdict],
-    findings: list[Finding],
+    diagnosed: Mistaken,
     blind: list[BlindSpot],
 ) -> list[Stage]:
     """Where the gradient goes wrong in the order of the computation, if backprop is blamed."""
     from tricheck.diagnosis.stages import stages
 
-    if kept is None or Verdict.BACKPROP not in verdicts.values():
+    seen = set(verdicts.values())
+    if kept is None or Verdict.BACKPROP not in seen or Verdict.BACKPROP_AND_REFERENCE in seen:
         return []
     silent = {spot.parameter for spot in blind if spot.name == "vanishing-gradient"}
     right = {name for name, verdict in verdicts.items() if verdict is Verdict.AGREE}
-    return stages(kept, frozenset(right - silent), findings)
+    return stages(kept, frozenset(right - silent), verdicts.keys() - right, diagnosed)
 
 
 def _convicted(notes: list[Finding]) -> set[str | None]:
@@ -326,36 +330,44 @@ def _entry_verdicts(
     return verdicts
 
 
+def _backprop_blamed(
+    measured: Measured, verdicts: dict[str, Verdict], wrong: dict[str, list[Index]]
+) -> dict[str, list[Index]]:
+    """The blamed entries of parameters whose backprop is wrong for a reason that is not known."""
+    known = _convicted(measured.notes)  # its cause is among the notes
+    blamed = (Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE)
+    return {
+        name: wrong[name]
+        for name, verdict in verdicts.items()
+        if verdict in blamed and name not in known
+    }
+
+
 def _findings(
     calls: Calls,
     measured: Measured,
     verdicts: dict[str, Verdict],
     wrong: dict[str, list[Index]],
     kept: Study | None,
+    diagnosed: Mistaken,
 ) -> list[Finding]:
-    from tricheck.diagnosis import backprop as backprop_diagnosis
     from tricheck.diagnosis import finite_difference as finite_difference_diagnosis
     from tricheck.diagnosis import reference as reference_diagnosis
+    from tricheck.diagnosis.backprop import accepted_by_rtol
     from tricheck.diagnosis.deltas import findings as deltas
     from tricheck.diagnosis.digits import few_digits
 
-    evidence, judged, notes = measured.evidence, measured.judged, measured.notes
-
-    def blamed(*who: Verdict) -> dict[str, list[Index]]:
-        return {name: wrong[name] for name, verdict in verdicts.items() if verdict in who}
-
-    backprop_blamed = blamed(Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE)
-    for name in backprop_blamed.keys() & _convicted(notes):
-        del backprop_blamed[str(name)]  # its cause is among the notes
+    evidence, judged = measured.evidence, measured.judged
+    of_reference = {n: wrong[n] for n, v in verdicts.items() if v is Verdict.REFERENCE}
     findings = [
-        *backprop_diagnosis.diagnose(evidence, backprop_blamed, calls, kept),
+        *diagnosed.found.values(),
         *deltas.diagnose(evidence, verdicts, kept),
-        *backprop_diagnosis.accepted_by_rtol(evidence),
+        *accepted_by_rtol(evidence),
         *few_digits(evidence, verdicts, calls),
-        *reference_diagnosis.diagnose(judged, blamed(Verdict.REFERENCE)),
+        *reference_diagnosis.diagnose(judged, of_reference),
         *finite_difference_diagnosis.diagnose(judged, verdicts),
         *evidence.point.findings,
-        *notes,
+        *measured.notes,
     ]
     # Whoever differentiates another loss says nothing of this one: that comes before any gradient.
     return sorted(

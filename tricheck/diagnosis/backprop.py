@@ -13,7 +13,7 @@ import numpy as np
 
 from tricheck.calls import Calls
 from tricheck.diagnosis.fallback import fallback
-from tricheck.diagnosis.mistakes.findings import located, mistaken
+from tricheck.diagnosis.mistakes.findings import Mistaken, located, mistaken
 from tricheck.diagnosis.mistakes.smooth import smoothly_wrong
 from tricheck.diagnosis.probes.curl import curl
 from tricheck.diagnosis.probes.memory import (
@@ -37,8 +37,8 @@ from tricheck.vocabulary import Cause, Finding, Severity, Source
 
 def diagnose(
     evidence: Evidence, blamed: dict[str, list[Index]], calls: Calls, kept: Study | None
-) -> list[Finding]:
-    """A finding for every parameter whose backprop is blamed.
+) -> Mistaken:
+    """A finding for every parameter whose backprop is blamed, and the mistakes behind them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def diagnose(
         A run of the loss, to make mistakes in on the way back.
     """
     if not blamed:
-        return []
+        return Mistaken({}, [])
     large = evidence.parameters.size > LARGE  # what is right is left alone, and nothing run again
     leaves = [leaf for leaf in evidence.parameters.leaves if not large or leaf.name in blamed]
     blocks = {leaf.name: block_of(evidence, leaf, blamed.get(leaf.name)) for leaf in leaves}
@@ -71,9 +71,11 @@ def diagnose(
     found |= exchanged(rest())
     # What tells only which entries are wrong, or leaves some unexplained, is no reason yet.
     open_ = {name for name in blamed if name not in found or _in_part(found[name])}
+    mistakes = Mistaken({}, [])
     if kept is not None and open_:
         # One mistake behind several parameters is more likely than a relation of each.
-        found |= mistaken(kept, blocks.values(), blamed.keys(), open_, around)
+        mistakes = mistaken(kept, blocks.values(), blamed.keys(), open_, around)
+        found |= mistakes.found
     if not large:
         found |= _remembered(evidence, calls, rest())
     found |= _stated([(block, e) for block, e in explained if block.name not in found])
@@ -83,7 +85,7 @@ def diagnose(
     found |= _unexplained(evidence, calls, rest(), around, list(found))
     if kept is not None:
         found = located(kept, blocks.values(), found)
-    return [found[name] for name in blamed]
+    return Mistaken({name: found[name] for name in blamed}, mistakes.explained)
 
 
 Found = dict[str, Finding]

@@ -95,11 +95,16 @@ class Study:
     @cached_property
     def came(self) -> dict[Step, Any]:
         """The right gradient of every step's result, where there is one."""
+        return self.came_with(_NONE)
+
+    def came_with(self, edits: Edits) -> dict[Step, Any]:
+        """The gradient of every step's result that comes of going back with these edits."""
         came: dict[Step, Any] = {}
 
         def kept(gradient: Any, step: Step, right: Any) -> Any:
             came[step] = gradient
-            return right(gradient)
+            edit = edits.get(step)
+            return right(gradient) if edit is None else edit(gradient, step, right)
 
         back(self.steps, self.end, self._ones, dict.fromkeys(self.steps, kept))
         return came

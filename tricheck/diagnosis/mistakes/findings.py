@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,13 +55,29 @@ def kept_run(calls: Calls, measured: Measured) -> Study | None:
     return kept if np.all(apart <= allowed) else None
 
 
+@dataclass(frozen=True)
+class Mistaken:
+    """What mistakes explain.
+
+    Attributes
+    ----------
+    found : dict of str to Finding
+        By parameter.
+    explained : list of Explained
+        The mistakes behind these findings.
+    """
+
+    found: dict[str, Finding]
+    explained: list[Explained]
+
+
 def mistaken(
     kept: Study,
     blocks: Iterable[Block],
     wrong: Collection[str],
     unexplained: Collection[str],
     around: Surroundings,
-) -> dict[str, Finding]:
+) -> Mistaken:
     """For each parameter that a mistake explains, that mistake.
 
     Parameters
@@ -79,6 +95,7 @@ def mistaken(
         for name in ("backprop", "truth", "slack")
     }
     found: dict[str, Finding] = {}
+    behind: list[Explained] = []
     trials = Trials(
         kept, {leaf.name: flat["backprop"][leaf.place] for leaf in kept.parameters.leaves}
     )
@@ -96,10 +113,11 @@ def mistaken(
         )
         trials.begin()
         for explained in Search(kept, trials, seen, rest, paired=factor == 1.0).explanations():
+            behind.append(replace(explained, factor=factor))
             for name in explained.parameters:
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
                 found[name] = _finding(explained, name, seen.backprop[place], factor, around)
-    return found
+    return Mistaken(found, behind)
 
 
 def _follows(kept: Study, name: str, flat: Mapping[str, FloatArray]) -> bool:
@@ -136,14 +154,15 @@ def _with_place(finding: Finding, where: Where) -> Finding:
 def _finding(
     explained: Explained, name: str, block: FloatArray, factor: float, around: Surroundings
 ) -> Finding:
-    mistake, residual = explained.mistake, explained.residual[name]
-    readings = _readings(explained)
+    mistake, residual = explained.mistake.on_the_way_to(name), explained.residual[name]
+    readings = _readings(explained, mistake)
     advice = f" {mistake.advice[0].upper()}{mistake.advice[1:]}." if mistake.advice else ""
     other = f", or where {readings[1]}" if len(readings) == 2 else ""
     if len(readings) > 2:
         other = f", or with {len(readings) - 1} other mistakes"
-    besides = "".join(f", and {earlier.words}" for earlier in explained.beside)
-    besides += f", besides the factor {factor:.6g}" if factor != 1.0 else ""
+    beside = [f"and {earlier.words}" for earlier in explained.beside]
+    beside += [f"besides the factor {factor:.6g}"] if factor != 1.0 else []
+    besides = "".join(f", {words}" for words in beside)
     reading = _meaning(mistake, around)
     return Finding(
         mistake.cause,
@@ -161,13 +180,13 @@ def _finding(
     )
 
 
-def _readings(explained: Explained) -> list[str]:
+def _readings(explained: Explained, mistake: Mistake) -> list[str]:
     """The mistake's words, and those of others that would look the same.
 
     At one place only those of another cause: the rest would say the same in other words.
     """
-    seen = {(explained.mistake.spot, explained.mistake.cause)}
-    words = [explained.mistake.words]
+    seen = {(mistake.spot, mistake.cause)}
+    words = [mistake.words]
     for other in explained.also:
         if (other.spot, other.cause) not in seen:
             seen.add((other.spot, other.cause))

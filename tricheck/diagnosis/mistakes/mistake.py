@@ -37,6 +37,8 @@ class Mistake:
         For another member, its number, or the factor that it makes.
     replaces : mapping of Step to tuple of Step
         The steps that an edit goes back through at once, where that is more than its own.
+    parts : tuple of Mistake
+        The mistakes that it consists of, where they are two.
     """
 
     cause: Cause
@@ -50,6 +52,12 @@ class Mistake:
     start: Edits | None = None
     factor: float | None = None
     replaces: Mapping[Step, tuple[Step, ...]] = field(default_factory=dict)
+    parts: tuple[Mistake, ...] = ()
+
+    def on_the_way_to(self, name: str) -> Mistake:
+        """What of it changes a parameter's gradient: one of two, or all of it."""
+        parts = [part for part in self.parts if name in part.parameters]
+        return parts[0] if len(parts) == 1 else self
 
 
 Right = Callable[[Any], Parts]

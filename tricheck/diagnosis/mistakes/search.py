@@ -59,6 +59,10 @@ class Explained:
         Others that explain the same.
     beside : tuple of Mistake
         Those found before that change these parameters, too.
+    factor : float
+        What backprop was divided by before.
+    alone : bool
+        It was not made on the same way to other parameters.
     """
 
     mistake: Mistake
@@ -67,6 +71,8 @@ class Explained:
     bound: Mapping[str, float]
     also: tuple[Mistake, ...] = ()
     beside: tuple[Mistake, ...] = ()
+    factor: float = 1.0
+    alone: bool = False
 
 
 class Search:
@@ -144,7 +150,7 @@ class Search:
         if best is None:
             return None
         words = f"{best.mistake.words}, on the way to {name} alone"
-        return replace(best, mistake=replace(best.mistake, words=words))
+        return replace(best, mistake=replace(best.mistake, words=words), alone=True)
 
     def _best(self, base: Edits, remaining: frozenset[str]) -> Explained | None:
         right = self._study.gradient(base)
@@ -190,6 +196,7 @@ class Search:
                 first.spot,
                 edits,
                 first.parameters | second.parameters,
+                parts=(first, second),
             )
             if explained := self._explains(two, made, remaining):
                 yield explained
@@ -242,8 +249,14 @@ class Search:
                 advice="",
                 factor=number if mistake.start is not None else 1.0 + number,
             )
-            if explained := self._explains(one, start + number * share, remaining):
-                yield explained
+            made_so = start + number * share
+            if explained := self._explains(one, made_so, remaining):
+                really = self._made(base, edits)
+                if really is None or self._explains(one, really, explained.parameters):
+                    yield explained
+                elif mistake.start is not None:
+                    # In a loop the number would come in at each turn, and it came in once.
+                    yield replace(explained, mistake=_besides(mistake, one, number))
 
     def _number(self, share: FloatArray, start: FloatArray, name: str) -> float | None:
         """How many times a contribution is in a block; None where that says nothing."""
@@ -307,6 +320,12 @@ def _widest(fits: list[Explained]) -> Explained | None:
     first, *others = (fit for fit in fits if len(fit.parameters) == most)
     same = tuple(o.mistake for o in others if o.parameters == first.parameters)
     return replace(first, also=same)
+
+
+def _besides(mistake: Mistake, member: Mistake, number: float) -> Mistake:
+    """The mistake itself, and a factor of all that comes of it."""
+    words = f"{mistake.words}, and what comes of it is taken {number:.6g} times"
+    return replace(member, words=words, edits=mistake.edits)
 
 
 def _cause_of_member(mistake: Mistake, number: float) -> Cause:

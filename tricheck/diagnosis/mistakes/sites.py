@@ -22,6 +22,7 @@ from tricheck.tracing.tape import Place, Step, Storage
 from tricheck.tracing.traced import is_traced
 
 _MOST_TURNS = 16
+_MODULES = ("np", "numpy", "math", "scipy")
 _WIDE = 44  # characters of an expression that a message shows
 
 
@@ -203,6 +204,8 @@ def _arguments(node: ast.expr, count: int) -> list[ast.expr]:
             return [node.left, node.right]
         case ast.UnaryOp():
             return [node.operand]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name))) if name in _MODULES:
+            return node.args
         case ast.Call(func=ast.Attribute() as method) if len(node.args) < count:
             return [method.value, *node.args]  # x.mean(axis=0): x comes first
         case ast.Call():
