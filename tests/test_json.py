@@ -135,7 +135,7 @@ def test_what_is_not_finite_comes_back() -> None:
         ("[]", "schema_version None, expected 1"),
         ('{"schema_version": 99}', "schema_version 99, expected 1"),
         ('{"schema_version": 1}', "does not follow the schema"),
-        ('{"models": []}', "under 'models'"),
+        ('{"models": []}', "each entry of its 'models'"),
     ],
 )
 def test_what_is_no_report_is_refused(text: str, said: str) -> None:

@@ -173,7 +173,7 @@ def test_three_blind_spots_are_shown_and_the_others_counted() -> None:
         "blind spot: W0: Number 0 is 0.",
         "blind spot: W1: Number 1 is 0.",
         "blind spot: W2: Number 2 is 0.",
-        "and 2 more in report.blind_spots",
+        "and 2 more: see -v, or report.blind_spots",
         "next: Nothing to mend here; check with --displace 1 too (in Python,",
     ]
     assert len(said(replace(GOOD, blind_spots=spots(3)))) == 4
@@ -197,7 +197,7 @@ def test_what_is_next_is_what_opens_them() -> None:
 
 def test_where_something_is_wrong_blind_spots_are_only_counted() -> None:
     text = str(replace(WRONG, blind_spots=spots(2)))
-    assert "2 blind spots at this point: report.blind_spots\n  next: Mend" in text
+    assert "2 blind spots at this point: see -v, or report.blind_spots\n  next: Mend" in text
     assert "blind spot:" not in text
     assert "1 blind spot at this point" in str(replace(WRONG, blind_spots=spots(1)))
     assert "blind" not in str(WRONG)

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from tricheck.errors import ModelError
+from tricheck.location import is_users
 
 _MOST_NAMES = 12
 
@@ -28,15 +29,39 @@ def loaded(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    previous = sys.modules.get(name)
-    try:
-        with _importing(os.fspath(path), os.fspath(root)):
-            sys.modules[name] = module  # dataclasses and pickling look their module up
-            spec.loader.exec_module(module)
-    finally:
-        if previous is not None:
-            sys.modules[name] = previous
+    with _only_neighbours(root), _importing(os.fspath(path), os.fspath(root)):
+        sys.modules[name] = module  # dataclasses and pickling look their module up
+        spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _only_neighbours(root: Path) -> Iterator[None]:
+    """Without modules of the user's that lie elsewhere and are called like one that lies here.
+
+    Two model files may each have a helper.py beside them.
+    """
+    aside = {
+        name: module for name, module in sys.modules.items() if _hides_neighbour(name, module, root)
+    }
+    for name in aside:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        sys.modules.update(aside)
+
+
+def _hides_neighbour(name: str, module: ModuleType, root: Path) -> bool:
+    top = name.partition(".")[0]
+    here = (root / f"{top}.py", root / top / "__init__.py")
+    file = getattr(module, "__file__", None)
+    return (
+        file is not None
+        and any(one.exists() for one in here)
+        and is_users(file)
+        and not Path(file).resolve().is_relative_to(root)
+    )
 
 
 @contextmanager

@@ -119,6 +119,11 @@ def _is_theirs(filename: str) -> bool:
     return not _is_machinery(os.path.abspath(filename))
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is neither tricheck's, nor Python's, nor of an installed package."""
+    return _is_theirs(file) and "site-packages" not in file
+
+
 def _innermost(frames: traceback.StackSummary) -> str | None:
     theirs = [f for f in frames if not _is_machinery(os.path.abspath(f.filename))]
     if not theirs:

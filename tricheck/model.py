@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A scalar loss of named parameter arrays, and the hand-written gradient of it.
 

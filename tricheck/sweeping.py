@@ -15,6 +15,7 @@ from tricheck.errors import ModelError
 from tricheck.measure import evaluator
 from tricheck.model import Model
 from tricheck.parameters import FloatArray, Index, Parameters
+from tricheck.sources.backprop import measure as measure_backprop
 from tricheck.sources.finite_difference import Sweeper
 from tricheck.sources.ladder import Derivative, Stencil
 from tricheck.sources.noise import measure_noise
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PER_DECADE = 2
+_WORTHLESS = 0.1  # of the derivative: a bound that says nothing
 _DRAWN = 1e4  # times the derivative, or the error of backprop
 _COARSEST, _FINEST = 0, -15  # powers of ten, relative to the parameter
 
@@ -54,8 +56,8 @@ class Sweep:
         The certified value and its bound.
     step : float
         The step chosen for it; NaN where none was.
-    backprop : float
-        The hand-written gradient's entry.
+    backprop, backprop_bound : float
+        The hand-written gradient's entry, and how far its own rounding may have moved it.
     reading : str
         The whole in a sentence.
     """
@@ -75,19 +77,21 @@ class Sweep:
     bound: float
     step: float
     backprop: float
+    backprop_bound: float
     reading: str
 
     @property
     def gap(self) -> float:
-        """How far backprop is away, where that is more than the bound; else 0."""
+        """How far backprop is away, where that is more than both bounds; else 0."""
         away = abs(self.backprop - self.derivative)
-        return away if away > self.bound else 0.0
+        return away if away > self.bound + self.backprop_bound else 0.0
 
     @property
     def ceiling(self) -> float:
         """The largest error worth drawing: a loss that explodes at large steps dwarfs the rest."""
         sizes = np.array([abs(self.derivative), self.gap, self.bound, 1e-300])
-        return float(_DRAWN * np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+        with np.errstate(over="ignore"):
+            return float(_DRAWN * np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
     def __str__(self) -> str:
         from tricheck.report.sweep import to_text
@@ -198,6 +202,7 @@ def _sweep(calls: Calls, name: str, index: Index | int, seed: int) -> Sweep:
         sweeper = Sweeper(evaluate, base, noise, None)
         certified = sweeper.certify(position)
         rungs = [sweeper.stencil(position, step) for step in _steps(evaluate.flat[position])]
+        backprop = measure_backprop(calls, point, seed)
     rungs = [rung for rung in rungs if rung.step]
     steps = np.array([rung.step for rung in rungs])
     errors = np.array([abs(rung.central - certified.value) for rung in rungs])
@@ -217,10 +222,17 @@ def _sweep(calls: Calls, name: str, index: Index | int, seed: int) -> Sweep:
         certified.value,
         certified.bound,
         certified.step,
-        float(point.gradient[position]),
+        float(backprop.values[position]),
+        float(backprop.bounds[position]),
         _RANDOM
         if point.spread
-        else _sentence(certified, rungs, readings, float(point.gradient[position])),
+        else _sentence(
+            certified,
+            rungs,
+            readings,
+            float(backprop.values[position]),
+            float(backprop.bounds[position]),
+        ),
     )
 
 
@@ -232,6 +244,11 @@ def _steps(x: Any) -> list[float]:
 
 def _law(steps: FloatArray, errors: FloatArray, readings: tuple[str, ...]) -> FloatArray:
     """The middle one of the laws c h² that go through one of the falling errors each."""
+    with np.errstate(all="ignore"):  # steps of 1e300 have no square
+        return _fitted(steps, errors, readings)
+
+
+def _fitted(steps: FloatArray, errors: FloatArray, readings: tuple[str, ...]) -> FloatArray:
     falling = np.array([reading == "truncation" for reading in readings], dtype=bool)
     factors = errors[falling] / steps[falling] ** 2
     return np.asarray(steps**2 * (np.median(factors) if factors.size else np.nan))
@@ -259,7 +276,11 @@ _RANDOM = "The loss is random, so no step says anything: seed its generator insi
 
 
 def _sentence(
-    certified: Derivative, rungs: list[Stencil], readings: tuple[str, ...], backprop: float
+    certified: Derivative,
+    rungs: list[Stencil],
+    readings: tuple[str, ...],
+    backprop: float,
+    own: float,
 ) -> str:
     if certified.kink is not None and not certified.kink.distance:
         return (
@@ -276,9 +297,12 @@ def _sentence(
         steps.setdefault(reading, []).append(rung.step)
     if falling := steps.get("truncation"):
         parts.append(f"the error falls like h² down to h = {min(falling):.0e}")
-    if good := steps.get("accurate"):
-        range_ = f"steps from {max(good):.0e} to {min(good):.0e} are accurate"
-        parts.append(range_ if len(good) > 1 else f"a step of {good[0]:.0e} is accurate")
+    size = max(abs(certified.value), abs(backprop))
+    vague = not certified.bound <= _WORTHLESS * size
+    if vague:
+        parts.append(f"no step tells more than ±{certified.bound:.1e}")
+    elif good := steps.get("accurate"):
+        parts.append(_accurate(good, readings))
     if outside := steps.get("outside"):
         parts.append(f"steps of {min(outside):.0e} and more leave the domain")
     if len(steps.get("flat", [])) > 2:
@@ -286,10 +310,26 @@ def _sentence(
     if readings and readings[-1] == "rounding":
         parts.append("below, rounding grows like 1/h")
     text = "; ".join(parts) or "no step is accurate"
+    said = _of_backprop(certified, backprop, own, vague)
+    return f"{text[0].upper()}{text[1:]}; {said}."
+
+
+def _accurate(good: list[float], readings: tuple[str, ...]) -> str:
+    """Which steps are, coarse to fine."""
+    if len(good) == 1:
+        return f"a step of {good[0]:.0e} is accurate"
+    last = len(readings) - 1 - readings[::-1].index("accurate")
+    together = last - readings.index("accurate") + 1 == len(good)
+    how = "from {:.0e} to {:.0e} are accurate" if together else "between {:.0e} and {:.0e} are best"
+    return f"steps {how.format(max(good), min(good))}"
+
+
+def _of_backprop(certified: Derivative, backprop: float, own: float, vague: bool) -> str:
     gap = abs(backprop - certified.value)
-    verdict = (
-        "backprop agrees"
-        if gap <= certified.bound
-        else f"backprop stays {gap:.1e} away at every accurate step"
-    )
-    return f"{text[0].upper()}{text[1:]}; {verdict}."
+    if not math.isfinite(backprop):
+        return f"backprop is {backprop}"
+    if gap <= certified.bound + own:
+        return "backprop does not contradict it" if vague else "backprop agrees"
+    if vague:
+        return f"backprop is {gap:.1e} away"
+    return f"backprop stays {gap:.1e} away at every accurate step"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,8 +111,14 @@ def triple(loss: str, gradient: str | None, params: Path) -> Target:
         model = Model(fun, jac, point, name=loss.rpartition(":")[2])
     except ModelError as error:
         raise TargetError(str(error)) from error
-    said = [f"--loss {loss}", *([f"--gradient {gradient}"] if gradient else [])]
-    return Target(file, model, " ".join([*said, f"--params {shlex.quote(str(params))}"]))
+    said = [
+        "--loss",
+        loss,
+        *(["--gradient", gradient] if gradient else []),
+        "--params",
+        str(params),
+    ]
+    return Target(file, model, shlex.join(said))
 
 
 def _function(option: str, text: str) -> tuple[Callable[..., Any], Path]:
@@ -142,17 +149,17 @@ def _arrays(path: Path) -> Any:
             return {name: found[name] for name in found.files}
     except FileNotFoundError as error:
         raise TargetError(f"--params {path}: no such file") from error
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TargetError(f"--params {path} cannot be read: {error}") from error
 
 
 def _in_module(text: str) -> Target:
     module_name, _, name = text.partition(":")
     module = imported(module_name)
-    found = attribute(module, name, text)
+    models = [key for key, value in vars(module).items() if isinstance(value, Model)]
+    has = f"it has {', '.join(models)}" if models else "it has no tricheck.Model"
+    found = attribute(module, name, f"{text}, expected a model: {has}" if models else text)
     if not isinstance(found, Model):
-        models = [key for key, value in vars(module).items() if isinstance(value, Model)]
-        has = f"it has {', '.join(models)}" if models else "it has no tricheck.Model"
         raise TargetError(f"{text} is a {type(found).__name__}, expected a model: {has}")
     named = found if found.name else replace(found, name=name.rpartition(".")[2])
     return Target(Path(module.__file__ or module_name), named, text)

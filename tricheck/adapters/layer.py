@@ -141,7 +141,7 @@ class Layer:
         return self.floating if count == len(self.floating) else self.names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerModel(Model):
     """A model made of a layer."""
 

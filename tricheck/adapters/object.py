@@ -164,7 +164,7 @@ class Working:
         return answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ObjectModel(Model):
     """A model made of an object; at work, of one that may be changed."""
 

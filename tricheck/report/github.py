@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tricheck.report.facts import Report
-from tricheck.report.words import is_reason, next_step, sentence
+from tricheck.report.words import grouped, is_reason, next_step, sentence
 from tricheck.vocabulary import Verdict
 
 _LEVELS = {
@@ -23,8 +23,11 @@ def annotation(report: Report, file: str, line: int) -> str:
         From the root of the repository.
     line : int
     """
-    reasons = [f"{f.cause.value}: {f.message}" for f in report.findings if is_reason(f)]
-    said = "\n".join([sentence(report), *dict.fromkeys(reasons), next_step(report)])
+    reasons = [
+        f"{finding.cause.value}: {', '.join(names)}{': ' if names else ''}{finding.message}"
+        for finding, names in grouped([f for f in report.findings if is_reason(f)])
+    ]
+    said = "\n".join([sentence(report), *reasons, next_step(report)])
     level = _LEVELS.get(report.verdict, "error")
     return command(level, f"{report.model}: {report.verdict.value}", said, file, line)
 

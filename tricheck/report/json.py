@@ -70,14 +70,16 @@ def from_json(text: str | bytes) -> Report:
         facts = json.loads(text)
     except (TypeError, ValueError) as error:
         raise ModelError(f"from_json got no JSON ({error}): pass what to_json returned") from error
+    if isinstance(facts, dict) and "models" in facts:
+        raise ModelError(
+            "from_json got the reports of a run, expected one: each entry of its 'models' is one, "
+            "as in Report.from_json(json.dumps(run['models'][0]))"
+        )
     version = facts.get("schema_version") if isinstance(facts, dict) else None
     if version != VERSION:
-        run = "; a file of --json holds reports under 'models'" * (
-            isinstance(facts, dict) and "models" in facts
-        )
         raise ModelError(
             f"from_json got JSON of schema_version {version!r}, expected {VERSION}: pass what "
-            f"to_json of this version returned{run}"
+            "to_json of this version returned"
         )
     try:
         return _report(facts)
@@ -113,12 +115,17 @@ def _structure(node: Any, name: str) -> Any:
 
 
 def _key(key: Any) -> Any:
-    return key if isinstance(key, int) and not isinstance(key, bool) else str(key)
+    """A key as JSON has it; what it has not is a string."""
+    if isinstance(key, np.integer | np.floating | np.bool_):
+        key = key.item()
+    return key if type(key) in (int, float, bool) or key is None else str(key)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        return str(value)  # NumPy has strings of its own
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -169,7 +176,9 @@ def _rebuilt(structure: Any, blocks: dict[str, Any]) -> Any:
         case {"list": nodes}:
             return [_rebuilt(node, blocks) for node in nodes]
         case {"tuple": nodes, "fields": fields}:
-            return namedtuple("Params", fields)(*(_rebuilt(node, blocks) for node in nodes))
+            return namedtuple("Params", fields, rename=True)(
+                *(_rebuilt(node, blocks) for node in nodes)
+            )
         case {"tuple": nodes}:
             return tuple(_rebuilt(node, blocks) for node in nodes)
     return np.array(_numbers(blocks[structure]), dtype=np.float64)[()]

@@ -205,14 +205,14 @@ def _blind_spots(report: Report) -> Iterator[Line]:
     if not report.ok:
         if count := len(spots([spot for spot in report.blind_spots if spot.remedy])):
             plural = "s" if count > 1 else ""
-            said = f"{count} blind spot{plural} at this point: report.blind_spots"
+            said = f"{count} blind spot{plural} at this point: see -v, or report.blind_spots"
             yield from _wrapped(said, indent=2)
         return
     for message, names in found[:_MOST_SPOTS]:
         where = f"{', '.join(names)}: " if names else ""
         yield from _wrapped(where + message, indent=2, lead="blind spot: ", style="doubtful")
     if more := found[_MOST_SPOTS:]:
-        yield from _wrapped(f"and {len(more)} more in report.blind_spots", indent=2)
+        yield from _wrapped(f"and {len(more)} more: see -v, or report.blind_spots", indent=2)
 
 
 def _all_blind_spots(report: Report) -> Iterator[Line]:

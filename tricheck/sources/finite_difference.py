@@ -227,7 +227,7 @@ class Sweeper:
         for leaf in leaves:
             inside = range(leaf.start, leaf.stop)
             largest = max(abs(sampled[i].value) for i in inside if i in sampled)
-            if self.noise.level / known.step <= _FINE_ENOUGH * largest:
+            if self.noise.level <= _FINE_ENOUGH * largest * known.step and known.step:
                 positions += [i for i in inside if i not in sampled]
         return positions
 

@@ -108,6 +108,7 @@ def _sign(block: Block) -> Explanation:
 def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> Explanation:
     """An explanation by the factor as it was fitted."""
     alone = _is_reduction(block, around, fitted, readings)
+    aside = _aside(block, around, fitted)
     factor, ratio = fitted.value, ""
     evidence: Facts = {"factor": factor, "readings": readings.texts}
     if readings.found:
@@ -118,7 +119,7 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
         Cause.BIAS_REDUCTION if alone else Cause.SCALE,
         f"{factor:.6g} times",
         f"Backprop is {factor:.6g}{ratio} times the right gradient",
-        _reading(readings) + (_ALONE if alone else _aside(block, around, fitted)),
+        _reading(readings) + (_where(block, around, fitted) if alone else aside),
         *times(block, fitted),
         free=1,
         evidence=evidence,
@@ -127,6 +128,15 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
 
 
 _ALONE = ", in this parameter alone: look at its reduction over the batch"
+_BIASES = ", in biases alone: look at their reduction over the batch"
+
+
+def _where(block: Block, around: Surroundings, fitted: Factor) -> str:
+    return _BIASES if _sharing(block, around, fitted) else _ALONE
+
+
+def _sharing(block: Block, around: Surroundings, fitted: Factor) -> list[Block]:
+    return [other for other in _others(block, around) if _shares(other, around, fitted)]
 
 
 def _times(block: Block, base: Explanation, factor: Factor, cost: float) -> Explanation:
@@ -204,10 +214,13 @@ def is_bias(block: Block, around: Surroundings) -> bool:
 def _is_reduction(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> bool:
     """Whether a bias alone has a factor made of a size that it is summed over."""
     larger = [other for other in around.blocks if _axes(other) > _axes(block)]
+    others = _sharing(block, around, fitted)
+    company = [block, *others] if others else []
     return (
         is_bias(block, around)
         and bool(readings.found)
         and readings.found[0].plain not in _AMBIGUOUS
         and any(reading.size in around.batches for reading in readings.found)
         and not any(_shares(other, around, fitted) for other in larger)
+        and all(len(one.shape) < 2 or one.shape[0] == 1 for one in company)  # no column of weights
     )
