@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -331,7 +332,7 @@ def test_a_sweep_in_ascii(tmp_path: Path) -> None:
 def test_a_new_model_file_agrees_as_it_is(here: Path) -> None:
     result = run("new", "my model.py")
     assert result.exit_code == 0
-    assert "tricheck check my model.py" in result.output
+    assert "tricheck check 'my model.py'" in result.output
     text = (here / "my model.py").read_text(encoding="utf-8")
     assert 'name="my_model"' in text
     assert "tricheck check my model.py " in text
@@ -397,3 +398,105 @@ def test_every_help_text_fits_and_has_an_example(command: str) -> None:
     text = run(command, "--help").output
     assert max(map(len, text.splitlines())) <= 80
     assert "tricheck " + command in text
+
+
+ITSELF = 'from tricheck.cli import main; main(prog_name="tricheck")'
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("line", "replies"),
+    [
+        ("tricheck check model.py::", ["good", "bad"]),
+        ("tricheck check model.py::b", ["bad"]),
+        ("tricheck sweep model.py:", []),
+        ("tricheck explain bias-", ["bias-reduction"]),
+        ("tricheck sw", ["sweep"]),
+    ],
+)
+def test_completion_in_bash(here: Path, line: str, replies: list[str]) -> None:
+    """Bash replaces what stands after the last colon by the reply."""
+    write(here, "model.py", GOOD + BAD)
+    script = f"""
+    compopt() {{ :; }}
+    tricheck() {{ {sys.executable} -c '{ITSELF}' "$@"; }}
+    export -f tricheck
+    {run("completion", "bash").output}
+    COMP_LINE='{line}' COMP_POINT={len(line)}
+    _tricheck_completion tricheck
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert [reply for reply in done.stdout.splitlines() if reply] == replies
+
+
+# --- what must not be lost ----------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves_early_does_not_end_the_run(here: Path) -> None:
+    write(here, "model.py", GOOD + BAD)
+    command = f"{sys.executable} -m tricheck check model.py --json out.json | head -1"
+    subprocess.run(["bash", "-c", command], capture_output=True, check=True, cwd=here)
+    facts = json.loads((here / "out.json").read_text(encoding="utf-8"))
+    assert [m["model"] for m in facts["models"]] == ["good", "bad"]
+
+
+def test_what_models_print_is_no_data(here: Path) -> None:
+    write(here, "model.py", """
+    print("imported")
+    def loss(w):
+        print("called")
+        return np.sum(w**2)
+    loud = tricheck.Model(loss, lambda w: 2 * w, np.ones(2))
+    """)  # fmt: skip
+    result = run("check", "model.py", "--json", "-")
+    assert [m["verdict"] for m in json.loads(result.stdout)["models"]] == ["agree"]
+    assert "imported" in result.stderr
+    assert "called" in result.stderr
+
+
+def test_ctrl_c_while_files_are_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tricheck.running.to_json", interrupted)
+    write(here, "model.py", GOOD)
+    result = run("check", "model.py", "--json", "out.json")
+    assert result.exit_code == 130
+    assert "Interrupted" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--json", "same", "--html", "same"], "give each its own"),
+        (["--html", "pages.html"], "pages-models, which is a file"),
+    ],
+)
+def test_outputs_that_collide_are_refused(here: Path, arguments: list[str], said: str) -> None:
+    write(here, "model.py", GOOD)
+    (here / "pages-models").write_text("")
+    result = run("check", "model.py", *arguments)
+    assert result.exit_code == 2
+    assert said in unwrapped(result)
+
+
+def test_a_broken_archive_is_a_usage_error(here: Path) -> None:
+    write(here, "functions.py", FUNCTIONS)
+    np.savez(here / "x0.npz", w=np.ones(2))
+    whole = (here / "x0.npz").read_bytes()
+    (here / "x0.npz").write_bytes(whole[: len(whole) // 2])
+    result = run("check", "--loss", "functions:both", "--params", "x0.npz")
+    assert result.exit_code == 2
+    assert "cannot be read" in unwrapped(result)
+
+
+@pytest.mark.parametrize("name", ["numpy.py", "tricheck.py", "json.py", 'a"b.py', "a\nb.py"])
+def test_names_of_model_files_that_would_not_work_are_refused(here: Path, name: str) -> None:
+    assert run("new", name).exit_code == 2
+    assert list(here.iterdir()) == []
+
+
+def test_only_wrong_says_that_nothing_is(tmp_path: Path) -> None:
+    result = run("check", write(tmp_path, "model.py", GOOD), "--only-wrong")
+    assert result.stdout == "1 model, 1 agree\n"

@@ -301,7 +301,7 @@ def test_ctrl_c_in_the_terminal_shows_what_is_known(model_file: Path, jobs: str)
     assert "later" not in out
     assert (
         err.splitlines()[0]
-        == "Ending with what is known, once the calls under way return; Ctrl-C again stops."
+        == "Ending with what is known, once the calls under way return; Ctrl-C again: now."
     )
     assert "Traceback" not in err
 

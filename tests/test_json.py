@@ -159,3 +159,33 @@ def test_a_table_has_a_row_for_each_entry() -> None:
     np.testing.assert_allclose(table["reference"], [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 4.0])
     assert set(table["verdict"]) == {"backprop"}
     assert (table["finite_difference_bound"] >= 0.0).all()
+
+
+def test_reports_are_equal_if_their_facts_are() -> None:
+    report = checked({"w": np.ones(2)})
+    assert report == checked({"w": np.ones(2)})
+    assert report == Report.from_json(report.to_json())
+    assert report != checked({"w": np.ones(3)})
+    assert report != "report"
+
+
+def test_strings_of_numpy_are_names_too() -> None:
+    names = np.array(["a", "b"])
+    params = {name: np.ones(2) for name in names}
+    report = tricheck.check(
+        lambda p: sum(np.sum(p[n] ** 2) for n in names),
+        lambda p: {n: 2 * p[n] for n in names},
+        params,
+        name=np.str_("named"),
+    )
+    assert list(Report.from_json(report.to_json()).gradients["backprop"]) == ["a", "b"]
+    assert report.to_html()
+
+
+@pytest.mark.parametrize("key", [np.int64(3), 1.5, True, None])
+def test_keys_come_back_as_they_were(key: Any) -> None:
+    report = tricheck.check(lambda p: np.sum(p[key] ** 2), lambda p: {key: 2 * p[key]},
+                            {key: np.ones(2)})  # fmt: skip
+    [back] = Report.from_json(report.to_json()).gradients["backprop"]
+    assert back == key
+    VALIDATOR.validate(json.loads(report.to_json()))

@@ -248,6 +248,42 @@ def test_what_was_not_compared_has_no_heat() -> None:
     assert np.isinf(grid.ratios[0, [0, 2]]).all()
 
 
+def test_a_reference_that_is_no_number_is_hot() -> None:
+    def reference(w: Any) -> Any:
+        return 2 * w * np.array([1.0, 1.0, np.nan])
+
+    report = tricheck.check(
+        lambda w: np.sum(w**2), lambda w: 2 * w, np.ones(3), reference=reference
+    )
+    grid = heat(report.parameters["params"], blocks(report)["params"], 64)
+    assert np.isinf(grid.ratios[0]).tolist() == [False, False, True]
+    assert "nan" in report.to_html()
+
+
+def test_a_gradient_that_is_wrong_at_the_second_call_is_said_to_be() -> None:
+    total = np.zeros(2)
+
+    def gradient(w: Any) -> Any:
+        np.add(total, 2 * w, out=total)
+        return total.copy()
+
+    page = tricheck.check(lambda w: np.sum(w**2), gradient, np.ones(2)).to_html()
+    assert "These are the answers of the first call" in page
+
+
+def test_a_model_that_has_changed_is_not_drawn() -> None:
+    factor = {"k": 1.0}
+    report = tricheck.check(lambda w: np.sum(w**2), lambda w: factor["k"] * w, np.ones(2))
+    factor["k"] = 5.0
+    assert "gives another gradient by now" in report.to_html()
+
+
+def test_of_a_slow_loss_no_curve_is_drawn_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = tricheck.check(lambda w: np.sum(w**2), lambda w: w, np.ones(2))
+    monkeypatch.setattr("tricheck.report.page.view._LONGEST", 0.0)
+    assert "One would take some" in report.to_html()
+
+
 # --- in a browser -------------------------------------------------------------------------------
 
 
@@ -414,7 +450,7 @@ def test_what_a_screen_reader_is_told(browser: Browser, tmp_path: Path, lstm: Re
     assert images.count() > 3
     for number in range(images.count()):
         assert images.nth(number).get_attribute("aria-label")
-    assert tab.get_by_text("The gradient that comes back to it is wrong.").count() == 9
+    assert tab.get_by_text("The gradient that comes back to it is wrong.").count() == 10
     assert tab.locator("th:not([scope])").count() == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import re
 import subprocess
@@ -341,7 +342,7 @@ def test_seeds(seed):
     [
         (["--tricheck-json", "nowhere/run.json"], "there is no directory nowhere"),
         (["--tricheck-json", "."], "that is a directory"),
-        (["--tricheck-html", "test_it.py"], "that is a file; name a directory"),
+        (["--tricheck-html", "test_it.py"], "is a file; name a directory"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_the_tests(
@@ -369,3 +370,52 @@ def test_it():
 def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_off=HEAD + BAD + "def test_it(): pass\n")
     ran(pytester, "-p", "no:tricheck").assert_outcomes(passed=1)
+
+
+def test_a_page_that_cannot_be_made_does_not_end_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_odd=HEAD + """
+calls = []
+
+def loss(w):
+    calls.append(w)
+    if len(calls) > 500:
+        raise SystemExit("enough")
+    return np.sum(w**2)
+
+def test_it():
+    tricheck.assert_gradients(loss, lambda w: 2 * w, np.ones(2))
+    calls.extend(range(500))
+
+def test_another():
+    pass
+""")  # fmt: skip
+    result = ran(pytester, "--tricheck-html", "pages")
+    result.assert_outcomes(passed=2)
+    assert (pytester.path / "pages" / "index.html").exists()
+
+
+def test_what_could_not_be_written_is_said(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "run.json")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    (pytester.path / "test_good.py").write_bytes((HEAD + GOOD).encode())
+    result = ran(pytester, "--tricheck-json", "run.json")
+    result.stdout.fnmatch_lines(["not written: run.json: No space left on device"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_terminal_without_utf8_gets_ascii(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_bad=HEAD + BAD)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"],
+        capture_output=True,
+        cwd=pytester.path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=False,
+    )
+    lines = done.stdout.decode("ascii").splitlines()
+    assert "x bad: backprop" in lines
+    assert "  The hand-written backprop is wrong." in lines

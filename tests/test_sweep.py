@@ -91,3 +91,46 @@ def test_errors_name_what_is_there(name: str, index: Any, said: str) -> None:
 
 def test_it_is_public() -> None:
     assert tricheck.sweep is sweep
+
+
+def test_backprops_own_rounding_is_no_error_of_its() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)).astype(np.float32), rng.normal(size=40).astype(np.float32)
+    model = Model(
+        lambda w: np.sum((X @ w - y) ** 2),
+        lambda w: 2 * X.T @ (X @ w - y),
+        rng.normal(size=3).astype(np.float32),
+    )
+    assert tricheck.check(model).verdict is tricheck.Verdict.AGREE
+    swept = sweep(model, "params", 0)
+    assert swept.gap == 0.0
+    assert "backprop agrees" in swept.reading
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient", "point"),
+    [
+        (lambda w: 1e15 + np.sum(np.sin(w)), np.cos, 1.0),
+        (lambda w: np.sum(np.sin(1e300 * w)), lambda w: 1e300 * np.cos(1e300 * w), 1e-300),
+        (lambda w: np.sum(np.exp(700 * w)), lambda w: 700 * np.exp(700 * w), 1.0),
+        (lambda w: np.sum(np.sqrt(w)), lambda w: 0.5 / np.sqrt(w), 1e-300),
+        (lambda w: 1.7e308 * np.sum(np.sin(w)), lambda w: 1.7e308 * np.cos(w), 0.3),
+    ],
+    ids=["offset", "fast", "steep", "root", "huge"],
+)
+def test_a_bound_that_says_nothing_accuses_nobody_and_is_drawn(
+    loss: Any, gradient: Any, point: float
+) -> None:
+    model = Model(loss, gradient, np.array([point]))
+    assert tricheck.check(model).ok or point == 1e-300
+    swept = sweep(model, "params", 0)
+    assert str(swept)
+    swept.plot().figure.clear()
+    page = tricheck.check(model).to_html()
+    assert "at every accurate step" not in page or "does not blame backprop" in page
+
+
+def test_a_gradient_that_is_no_number_is_said_to_be_none() -> None:
+    swept = sweep(Model(lambda w: np.sum(w**2), lambda w: w * np.nan, np.ones(1)), "params", 0)
+    assert swept.reading.endswith("backprop is nan.")
+    assert str(swept)

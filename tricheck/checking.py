@@ -173,7 +173,8 @@ def checked(model: Model, options: Options, watch: Watch, progress: bool | None 
             own.leave_state_at_point()
     evaluations = {kind: calls.counts[kind] for kind in ("loss", "gradient", "reference")}
     # The model as it was handed over: the one at work is gone.
-    live = LiveModel(model, calls.parameters.values, options.seed)
+    seconds = watch.elapsed / max(evaluations["loss"], 1)
+    live = LiveModel(model, calls.parameters.values, options.seed, seconds)
     return replace(report, evaluations=evaluations, _live=live)
 
 
@@ -211,8 +212,9 @@ def assert_gradients(
     report = check(loss, gradient, params, **options)
     for told in listeners:
         told(report)
+    # raised here and not by the report: a traceback then has no other frame of tricheck's
     if not report.ok:
-        raise GradientMismatch(report)  # here: a traceback then has no other frame of tricheck's
+        raise GradientMismatch(report)
     return report
 
 

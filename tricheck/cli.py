@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -225,15 +226,20 @@ def check(
             chosen, step, 0.0, entries, seed, displace, jobs=jobs, max_seconds=max_seconds
         )
     except ModelError as error:  # the others are refused by their own types
-        raise click.BadParameter(wrapped(str(error)), param_hint="'-j' / '--jobs'") from error
+        raise UsageError(f"--{error}") from error
     output = Output(json_file, html_file, quiet, verbose, only_wrong, github)
     output.refuse_unwritable()
     run = Run(options, _flags(ctx), output)
     try:
-        run.check_all([_given(*given)] if given else _all_targets(targets, recursive, run))
+        # What models print is no part of the data that goes to standard output.
+        with redirect_stdout(sys.stderr if output.to_stderr else sys.stdout):
+            run.check_all([_given(*given)] if given else _all_targets(targets, recursive, run))
     except KeyboardInterrupt:
         run.interrupted = True
-    run.write()
+    try:
+        run.write()
+    except KeyboardInterrupt:
+        run.interrupted = True
     run.summarize()
     sys.exit(run.exit_code)
 
@@ -371,7 +377,8 @@ def new(file: Path) -> None:
         raise UsageError(f"{file} exists, and is left as it is: choose another name") from error
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}; choose another place") from error
-    click.echo(f"Wrote {file}. Put your loss and gradient in, then: tricheck check {file}")
+    again = f"tricheck check {shlex.quote(str(file))}"
+    click.echo(f"Wrote {file}. Put your loss and gradient in, then: {again}")
 
 
 @main.command()
@@ -385,12 +392,9 @@ def completion(shell: str) -> None:
       zsh   echo 'eval "$(tricheck completion zsh)"' >> ~/.zshrc
       fish  tricheck completion fish > ~/.config/fish/completions/tricheck.fish
     """
-    from click.shell_completion import get_completion_class
+    from tricheck.completion import script
 
-    found = get_completion_class(shell)
-    if found is None:  # click has all three
-        raise UsageError(f"there is no completion for {shell}")
-    click.echo(found(main, {}, "tricheck", "_TRICHECK_COMPLETE").source())
+    click.echo(script(shell, main))
 
 
 def _end(message: str) -> None:
@@ -445,7 +449,7 @@ def _all_targets(texts: tuple[str, ...], recursive: bool, run: Run) -> list[Targ
     except TargetError as error:
         raise UsageError(str(error)) from error
     for problem in broken:
-        run.fail(str(problem))
+        run.fail(str(problem), at=problem.file)
     return list({(t.path.resolve(), t.model.name): t for t in found}.values())
 
 

@@ -1,11 +1,23 @@
-"""The names of the models in a file, read off its text: completing a word must not run it."""
+"""Completion in a shell: its script, and the models of a file, which must not be run for it."""
 
 from __future__ import annotations
 
 import ast
+from importlib import resources
 from pathlib import Path
 
+import click
+from click.shell_completion import FishComplete, ZshComplete
+
 _MAKERS = ("Model", "from_layer", "from_object")
+
+
+def script(shell: str, command: click.Command) -> str:
+    """What makes a shell complete: of ``"bash"``, ``"zsh"`` or ``"fish"``."""
+    if shell == "bash":
+        return (resources.files("tricheck") / "completion.bash").read_text(encoding="utf-8")
+    kind = {"zsh": ZshComplete, "fish": FishComplete}[shell]
+    return kind(command, {}, "tricheck", "_TRICHECK_COMPLETE").source()
 
 
 def models_in_text(file: Path) -> list[str]:

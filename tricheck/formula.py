@@ -53,6 +53,14 @@ class Formula:
 
         return to_text(self)
 
+    def _repr_latex_(self) -> str:
+        """For a notebook."""
+        return f"${self.latex}$"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For IPython."""
+        printer.text(str(self) if not cycle else "Formula(...)")
+
 
 def formula(
     model: Model, name: str, index: Index | int = (), *, point: FloatArray | None = None

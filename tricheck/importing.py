@@ -19,7 +19,17 @@ _MOST_NAMES = 12
 
 
 class TargetError(ValueError):
-    """A target that names no model; the message says what was looked for and what to do."""
+    """A target that names no model; the message says what was looked for and what to do.
+
+    Attributes
+    ----------
+    file : str
+        The file that does not run; empty where it is not about one.
+    """
+
+    def __init__(self, message: str, file: str = "") -> None:
+        super().__init__(message)
+        self.file = file
 
 
 def loaded(path: Path) -> ModuleType:
@@ -75,14 +85,16 @@ def _importing(what: str, root: str) -> Iterator[None]:
     except SystemExit as error:
         raise TargetError(
             f"{what}{_line(error, what)} calls sys.exit when it is imported: put that under "
-            'if __name__ == "__main__":'
+            'if __name__ == "__main__":',
+            what,
         ) from error
     except Exception as error:
         hint = ""
         if isinstance(error, ModuleNotFoundError) and error.name == what.partition(".")[0]:
             hint = "; run tricheck from the folder that holds it, or install it"
         raise TargetError(
-            f"{what}{_line(error, what)} does not import: {type(error).__name__}: {error}{hint}"
+            f"{what}{_line(error, what)} does not import: {type(error).__name__}: {error}{hint}",
+            what,
         ) from error
     finally:
         sys.path.remove(root)

@@ -21,11 +21,14 @@ class LiveModel:
         All parameters, displaced if the check was.
     seed : int
         Of the check.
+    seconds_per_loss : float
+        That the check took, with all else that it did.
     """
 
     model: Model
     point: FloatArray
     seed: int
+    seconds_per_loss: float
 
     def formula(self, parameter: str, index: Index | int) -> Formula:
         """As `tricheck.Report.formula`."""

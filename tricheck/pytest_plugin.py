@@ -6,12 +6,14 @@ test has done so.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import textwrap
 import traceback
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +108,7 @@ class Gradients:
         self.made: list[Report] = []  # by the test that is running
         self.found: list[Facts] = []
         self.errors: list[dict[str, str]] = []
+        self.unwritten = ""
         listeners.append(self.listen)
 
     def listen(self, report: Report) -> None:
@@ -124,19 +127,17 @@ class Gradients:
         test = yield
         error: Any = call.excinfo.value if call.excinfo is not None else None
         mismatch, broken = _kinds()
-        if isinstance(error, mismatch):
-            if all(report is not error.report for report in self.made):
-                self.made.append(error.report)  # raised by Report.raise_if_wrong
-        elif test.passed:  # one that the test wanted to be wrong
-            self.made[:] = [report for report in self.made if report.ok]
+        # What is wrong and did not fail the test was wanted so; a report may also raise by itself.
+        made = [report for report in self.made if report.ok]
+        made += [error.report] if isinstance(error, mismatch) else []
+        self.made.clear()
         if test.failed and isinstance(error, mismatch):
             test.longrepr = _shown(str(error).rstrip(), error, item)
         elif test.failed and isinstance(error, broken):
             wrapped = textwrap.fill(str(error), _WIDTH, break_long_words=False)
             test.longrepr = _shown(wrapped, error, item)
             test.tricheck_error = str(error)  # type: ignore[attr-defined]
-        test.tricheck = [self._facts(report, item) for report in self.made]  # type: ignore[attr-defined]
-        self.made.clear()
+        test.tricheck = [self._facts(report, item) for report in made]  # type: ignore[attr-defined]
         return test
 
     def _facts(self, report: Report, item: pytest.Item) -> Facts:
@@ -144,7 +145,7 @@ class Gradients:
 
         report = replace(report, command=f"pytest {shlex.quote(item.nodeid)}")
         facts = {
-            "name": report.model,
+            "name": str(report.model),
             "where": item.nodeid,
             "verdict": report.verdict.value,
             "sentence": sentence(report),
@@ -155,19 +156,30 @@ class Gradients:
         if self.config.getoption(_JSON):
             facts["json"] = report.to_json(indent=None)
         if self.config.getoption(_HTML):
-            facts["html"] = report.to_html()
+            facts["html"] = _page(report)
         return facts
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test has found, here or in a worker."""
+        if isinstance(report.longrepr, str) and hasattr(report, "tricheck"):
+            report.longrepr = _readable(report.longrepr)
         self.found += getattr(report, "tricheck", [])
         if message := getattr(report, "tricheck_error", ""):
             self.errors.append({"file": report.nodeid, "error": message})
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write what was asked for, where all of it is known."""
         if hasattr(self.config, "workerinput"):
             return
+        if self.config.getoption("numprocesses", None):  # workers end in any order
+            self.found.sort(key=lambda one: str(one["where"]))
+        try:
+            self._write()
+        except OSError as error:
+            self.unwritten = f"{error.filename}: {error.strerror}"
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _write(self) -> None:
         if file := self.config.getoption(_JSON):
             from tricheck.report.run import to_json
 
@@ -200,8 +212,34 @@ class Gradients:
             terminalreporter.write_line(line, **{one["colour"]: True})
         count = f"{len(self.found)} model{'s' * (len(self.found) != 1)} checked"
         terminalreporter.write_line(f"{count}, {len(self.found) - len(doubtful)} agree")
+        if self.unwritten:
+            terminalreporter.write_line(f"not written: {self.unwritten}", red=True)
+            return
         for place in filter(None, (written[0], written[1] and Path(written[1]) / "index.html")):
             terminalreporter.write_line(f"wrote {place}")
+
+
+def _page(report: Report) -> str:
+    """The report's page; the tests go on if it cannot be made."""
+    from tricheck.report.page import to_html
+
+    try:
+        return to_html(report, home="index.html")
+    except (Exception, SystemExit) as error:
+        said = escape(f"The page could not be made: {error!r}")
+        return f"<!doctype html><title>No page</title><p>{said}</p><pre>{escape(str(report))}</pre>"
+
+
+def _readable(text: str) -> str:
+    """In the characters that the terminal has."""
+    encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        from tricheck.report.text import to_ascii
+
+        return to_ascii(text)
+    return text
 
 
 def _kinds() -> tuple[Any, Any]:
@@ -233,8 +271,13 @@ def _places(error: BaseException, root: Path) -> Iterator[str]:
 
 def _refuse_unwritable(html: str | None, json: str | None) -> None:
     if html is not None:
-        if Path(html).exists() and not Path(html).is_dir():
-            raise pytest.UsageError(f"--tricheck-html {html}: that is a file; name a directory")
+        nearest = next(one for one in (Path(html), *Path(html).absolute().parents) if one.exists())
+        if not nearest.is_dir():
+            raise pytest.UsageError(
+                f"--tricheck-html {html}: {nearest} is a file; name a directory"
+            )
+        if not os.access(nearest, os.W_OK):
+            raise pytest.UsageError(f"--tricheck-html {html}: {nearest} may not be written to")
         try:
             import jinja2  # noqa: F401
             import matplotlib as mpl  # noqa: F401
@@ -248,5 +291,7 @@ def _refuse_unwritable(html: str | None, json: str | None) -> None:
             raise pytest.UsageError(
                 f"--tricheck-json {json}: there is no directory {Path(json).parent}; make it first"
             )
+        if not os.access(Path(json) if Path(json).exists() else Path(json).parent, os.W_OK):
+            raise pytest.UsageError(f"--tricheck-json {json}: it may not be written")
         if Path(json).is_dir():
             raise pytest.UsageError(f"--tricheck-json {json}: that is a directory; name a file")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -20,7 +21,7 @@ from tricheck.options import Options
 from tricheck.report import Report
 from tricheck.report.github import annotation, command
 from tricheck.report.run import to_json, write_pages
-from tricheck.report.text import headline, lines
+from tricheck.report.text import Span, headline, lines
 from tricheck.targets import Target
 from tricheck.terminal import show
 from tricheck.usage import UsageError, wrapped
@@ -29,7 +30,7 @@ from tricheck.watch import Watch
 
 OK, WRONG, USAGE, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 STDOUT = Path("-")
-_ENDING = "Ending with what is known, once the calls under way return; Ctrl-C again stops."
+_ENDING = "Ending with what is known, once the calls under way return; Ctrl-C again: now."
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Output:
         ------
         click.UsageError
         """
+        if self.json is not None and self.json == self.html:
+            raise UsageError(f"--json and --html are both {self.json}: give each its own")
         for option, file in (("--json", self.json), ("--html", self.html)):
             if file is None or file == STDOUT:
                 continue
@@ -77,6 +80,9 @@ class Output:
             if not os.access(file if file.exists() else file.parent, os.W_OK):
                 raise UsageError(f"{option} {file}: it may not be written; choose another")
         if self.html is not None:
+            pages = _folder_of(self.html)
+            if pages.exists() and not pages.is_dir():
+                raise UsageError(f"--html {self.html}: the pages go to {pages}, which is a file")
             try:
                 import jinja2  # noqa: F401
                 import matplotlib as mpl  # noqa: F401
@@ -96,11 +102,13 @@ class Run:
         self.reports: list[tuple[Target, Report]] = []
         self.errors: list[dict[str, str]] = []
         self.current = ""
+        self.in_files = False  # in more than one
         self.interrupted = False
         self.left_out = 0
 
     def check_all(self, targets: Sequence[Target]) -> None:
         """Check models until they are through, or Ctrl-C."""
+        self.in_files = len({target.path for target in targets}) > 1
         for done, target in enumerate(targets, 1):
             self._check(target)
             if self.interrupted:
@@ -126,21 +134,22 @@ class Run:
         output = self.output
         if output.only_wrong and report.ok:
             return
-        if output.quiet:
-            show([headline(report)], to_stderr=output.to_stderr)
-        else:
-            shown = lines(report, verbose=output.verbose)
-            show([*shown, []], to_stderr=output.to_stderr)
+        shown = lines(report, verbose=output.verbose)
+        first, rest = (headline(report), []) if output.quiet else (next(shown), [*shown, []])
+        if self.in_files:
+            first = [*first, Span(f"  {target.path}", "faint")]
         if output.github and report.verdict is not Verdict.AGREE:
-            click.echo(annotation(report, *_place(target, report)), err=output.to_stderr)
+            said = annotation(report, *_place(target, report))
+            rest = [*rest, [Span(said)]]
+        show([first, *rest], to_stderr=output.to_stderr)
 
-    def fail(self, message: str, **where: str) -> None:
-        """Note what could not be checked."""
+    def fail(self, message: str, *, at: str = "", **where: str) -> None:
+        """Note what could not be checked; the message itself names the file it is `at`."""
         place = "::".join(where.values())
         click.echo(f"Error: {wrapped(f'{place}: {message}' if place else message)}\n", err=True)
         self.errors.append({**where, "error": message})
         if self.output.github:
-            file = _relative(where.get("file", ""))
+            file = _relative(where.get("file", at))
             title = f"{where.get('model', 'tricheck')}: not checked"
             click.echo(command("error", title, message, file), err=self.output.to_stderr)
 
@@ -170,10 +179,11 @@ class Run:
                 f"--html - takes one model, and these are {len(self.reports)}; name a file: it "
                 "lists them, and their pages are written beside it"
             )
-        pages = [Page.of(report, t.path.as_posix()) for t, report in self.reports]
+        home = f"../{quote(file.name)}"
+        pages = [Page.of(report, t.path.as_posix(), home) for t, report in self.reports]
         errors = [": ".join(error.values()) for error in self.errors]
         try:
-            write_pages(file, f"{file.stem}-models", pages, errors)
+            write_pages(file, _folder_of(file).name, pages, errors)
         except OSError as error:
             raise UsageError(f"--html {file}: {error.strerror}") from error
 
@@ -182,7 +192,8 @@ class Run:
         if self.interrupted:
             while_ = f" while checking {self.current}" if self.current else ""
             click.echo(f"Interrupted{while_}.", err=True)
-        if self.interrupted or len(self.reports) + len(self.errors) > 1:
+        brief = self.output.quiet or self.output.only_wrong
+        if self.interrupted or brief or len(self.reports) + len(self.errors) > 1:
             click.echo(", ".join(self._counted()), err=self.output.to_stderr)
 
     def _counted(self) -> Iterator[str]:
@@ -193,6 +204,11 @@ class Run:
                 yield f"{count} {verdict.value}"
         if not_checked := len(self.errors) + self.left_out:
             yield f"{not_checked} not checked"
+
+
+def _folder_of(file: Path) -> Path:
+    """Where the pages go that a list in `file` leads to."""
+    return file.with_name(f"{file.stem}-models")
 
 
 def _exit_code(reports: list[Report]) -> int:

@@ -142,10 +142,10 @@ def _arrays(path: Path) -> Any:
             "file of one (numpy.save)"
         )
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
+        with path.open("rb") as stream:
+            found = np.load(stream, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return found
             return {name: found[name] for name in found.files}
     except FileNotFoundError as error:
         raise TargetError(f"--params {path}: no such file") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
 from typing import IO
 
@@ -23,7 +25,7 @@ _COLOURS = {
 
 def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Print lines as they come."""
-    console = Console(highlight=False, soft_wrap=True, stderr=to_stderr)
+    console = _Console(highlight=False, soft_wrap=True, stderr=to_stderr)
     ascii_only = not _can_show(console.file)
     for line in lines:
         text = Text()
@@ -31,6 +33,19 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
             shown = to_ascii(span.text) if ascii_only else span.text
             text.append(shown, style=_COLOURS[span.style])
         console.print(text)
+
+
+class _Console(Console):
+    """One whose reader may go, as head does when it has seen enough: the rest goes nowhere."""
+
+    def on_broken_pipe(self) -> None:
+        """Print on, into nothing."""
+        nobody_reads()
+
+
+def nobody_reads() -> None:
+    """From here on standard output goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _can_show(stream: IO[str]) -> bool:

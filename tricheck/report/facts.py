@@ -13,8 +13,6 @@ from tricheck.parameters import Index
 from tricheck.vocabulary import BlindSpot, Finding, Source, Verdict
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from tricheck.formula import Formula
     from tricheck.sweeping import Sweep
 
@@ -126,6 +124,10 @@ class Stage:
 
 class Live(Protocol):
     """The model behind a report, which can be asked for more than was measured."""
+
+    @property
+    def seconds_per_loss(self) -> float:
+        """What a loss took in the check, on average, with all else that it did."""
 
     def formula(self, parameter: str, index: Index | int) -> Formula:
         """As `Report.formula`."""
@@ -287,12 +289,13 @@ class Report:
 
         return to_html(self)
 
-    def plot(self) -> Figure:
+    def plot(self) -> Any:
         """Draw how far the sources are apart in the entries of the wrong, or worst, parameters.
 
         Returns
         -------
-        matplotlib figure
+        ndarray of matplotlib axes
+            On a new figure, one for each parameter, of six at the most.
 
         Raises
         ------
@@ -304,7 +307,7 @@ class Report:
         >>> import numpy as np
         >>> import tricheck
         >>> report = tricheck.check(lambda w: np.sum(w**2), lambda w: w, np.ones((2, 3)))
-        >>> len(report.plot().axes)
+        >>> len(report.plot())
         1
         """
         from tricheck.report.figures import plot
@@ -438,6 +441,11 @@ class Report:
     def has_model(self) -> bool:
         """Whether the model is at hand that `formula` and `sweep` need."""
         return self._live is not None
+
+    @property
+    def seconds_per_loss(self) -> float:
+        """What a loss of this model takes, at the most; 0 where the model is not at hand."""
+        return self._live.seconds_per_loss if self._live is not None else 0.0
 
     @property
     def _model(self) -> Live:

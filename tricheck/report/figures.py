@@ -31,6 +31,7 @@ _INCHES = 3.2
 LOWEST, HIGHEST = -3.0, 15.0
 _WITHIN = [(0.0, "#e4edf6"), (1.0, "#7ba7d6")]
 _BEYOND = [(0.0, "#f6b04a"), (0.35, "#d9480f"), (1.0, "#7a0714")]
+_HUGE = 1e290  # Matplotlib has no axes for more
 _UNKNOWN = "#9aa3ad"
 _VARIABLES = {INK: "ink", FAINT: "faint", GOOD: "good", BAD: "bad", BLUE: "accent"}
 _ID = re.compile(r'( id="|url\(#|href="#)')  # each drawing of a page has ids of its own
@@ -65,25 +66,38 @@ def _require_matplotlib() -> None:
 # --- the step-size curve ------------------------------------------------------------------------
 
 
-def curve(sweep: Sweep, ax: Axes) -> Axes:
-    """Error against step: what truncation and rounding explain, the chosen step, the bound."""
+def curve(sweep: Sweep, ax: Axes, used: float | None = None) -> Axes:
+    """Error against step: what truncation and rounding explain, the chosen step, the bound.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    ax : matplotlib axes
+    used : float, optional
+        The fixed step of a check.
+    """
     floor = _floor(sweep)
     errors = np.maximum(sweep.errors, floor)
+    errors = np.where(errors < _HUGE, errors, np.nan)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.axhline(max(sweep.bound, floor), color=GOOD, linewidth=1, linestyle=(0, (6, 3)))
+    level: Any = {"color": GOOD, "linewidth": 1, "linestyle": (0, (6, 3))}
+    if max(sweep.bound, floor) < _HUGE:
+        ax.axhline(max(sweep.bound, floor), label="certified bound, by extrapolation", **level)
     law: Any = {"color": FAINT, "linewidth": 1.2}
-    rounding = np.where(sweep.rounding >= floor, sweep.rounding, np.nan)
+    rounding = _drawable(sweep.rounding, floor)
     ax.plot(sweep.steps, rounding, linestyle=":", label="rounding, ∝ 1/h", **law)
     if np.isfinite(sweep.truncation).any():
-        truncation = np.where(sweep.truncation >= floor, sweep.truncation, np.nan)
+        truncation = _drawable(sweep.truncation, floor)
         ax.plot(sweep.steps, truncation, linestyle="--", label="truncation, ∝ h²", **law)
     points: Any = {"color": BLUE, "marker": "o", "markersize": 4, "linewidth": 1}
     ax.plot(sweep.steps, errors, label="error of the finite difference", **points)
-    if math.isfinite(sweep.gap) and sweep.gap:
+    if 0.0 < sweep.gap < _HUGE:
         ax.axhline(sweep.gap, color=BAD, linewidth=1.5, label="backprop's error")
     if math.isfinite(sweep.step) and sweep.step > 0.0:
-        ax.axvline(sweep.step, color=GOOD, linewidth=1, label="chosen step; its bound (level)")
+        ax.axvline(sweep.step, color=GOOD, linewidth=1, label="step that it starts from")
+    if used is not None:
+        ax.axvline(used, color=BAD, linewidth=1, linestyle=":", label="fixed step of the check")
     ax.invert_xaxis()
     ax.set_xlabel("step h")
     ax.set_ylabel("error")
@@ -100,6 +114,11 @@ def _floor(sweep: Sweep) -> float:
     seen = np.concatenate([sweep.errors, [sweep.bound]])
     seen = seen[np.isfinite(seen) & (seen > 0.0)]
     return float(seen.min()) / 10 if seen.size else 1e-16
+
+
+def _drawable(law: FloatArray, floor: float) -> FloatArray:
+    """A law where it is not far below all that was measured."""
+    return np.where((law >= floor) & (law < _HUGE), law, np.nan)
 
 
 def _bounded(ax: Axes, sweep: Sweep, errors: FloatArray) -> None:
@@ -140,8 +159,8 @@ def draw_heat(grid: Heat, ax: Axes) -> Axes:
     return ax
 
 
-def plot(report: Report) -> Figure:
-    """The heat of the parameters that a reader should see first."""
+def plot(report: Report) -> Any:
+    """The heat of the parameters that a reader should see first, on axes of a new figure."""
     pyplot = _pyplot()
     wrong = [p for p in report.parameters.values() if p.wrong]
     chosen = wrong[:6] or worst_parameters(report)
@@ -164,15 +183,15 @@ def plot(report: Report) -> Figure:
         ax.set_xticks([])
         ax.set_yticks([])
     figure.suptitle(f"{report.model}: {report.verdict}", parse_math=False)
-    return figure
+    return axes[0]
 
 
 # --- for the page -------------------------------------------------------------------------------
 
 
-def curve_svg(sweep: Sweep, name: str) -> str:
+def curve_svg(sweep: Sweep, name: str, used: float | None = None) -> str:
     """A step-size curve as an SVG element, whose ids begin with `name`."""
-    return page_svg(6.8, 3.8, lambda ax: curve(sweep, ax), name)
+    return page_svg(6.8, 3.8, lambda ax: curve(sweep, ax, used), name)
 
 
 def page_svg(width: float, height: float, draw: Callable[[Axes], object], name: str) -> str:

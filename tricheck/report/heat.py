@@ -133,10 +133,13 @@ def ratio(sources: Blocks) -> FloatArray:
             found = np.where(difference == 0.0, 0.0, difference / bound)
             found[np.isinf(bound)] = np.nan
         np.fmax(most, found, out=most)
-    backprop = sources[Source.BACKPROP][0]
-    # What is not finite where another is was computed so, and no bound makes up for that.
-    others = [values for source, (values, _) in sources.items() if source != Source.BACKPROP]
-    most[~np.isfinite(backprop) & np.isfinite(others).any(axis=0)] = np.inf
+    # What is not finite where another is was computed so, and no bound makes up for that; a finite
+    # difference may just not have been taken.
+    finite = {source: np.isfinite(values) for source, (values, _) in sources.items()}
+    some = np.logical_or.reduce(list(finite.values()))
+    for source, known in finite.items():
+        if source != Source.FINITE_DIFFERENCE:
+            most[~known & some] = np.inf
     return most
 
 

@@ -40,10 +40,10 @@ class Page:
     html: str
 
     @classmethod
-    def of(cls, report: Report, where: str) -> Page:
-        """A report's page."""
+    def of(cls, report: Report, where: str, home: str = "") -> Page:
+        """A report's page, with a link to the list that it belongs to."""
         said = (sentence(report), causes(report))
-        return cls(report.model, where, report.verdict, *said, to_html(report))
+        return cls(report.model, where, report.verdict, *said, to_html(report, home))
 
     @property
     def style(self) -> str:
@@ -51,14 +51,14 @@ class Page:
         return STYLES[self.verdict]
 
 
-def to_html(report: Report) -> str:
-    """The page of one report; as described at `Report.to_html`."""
+def to_html(report: Report, home: str = "") -> str:
+    """The page of one report, as described at `Report.to_html`; `home` is the list it is in."""
     from tricheck.report.page.view import View
 
     template = _environment().get_template("page.html.j2")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a loss at large steps, say: the report is made
-        return template.render(view=View.of(report))
+        return template.render(view=View.of(report, home=home))
 
 
 def index(pages: Sequence[tuple[Page, str]], errors: Sequence[str] = ()) -> str:

@@ -19,11 +19,18 @@ from tricheck.vocabulary import Finding, Severity, Source, Verdict
 _CELLS = 10_000  # of all heat maps together: a browser lays out a row of a table for each
 _FEWEST, _MOST = 16, 1024  # of one
 _OPEN = 4  # parameters whose details are unfolded at first
+_LOSSES, _LONGEST = 100, 10.0  # that a curve takes, and the seconds that it may
 _PATIENCE = 5.0  # seconds of step-size curves after which no other is begun
 _WIDEST, _LARGEST, _SMALLEST = 460.0, 30.0, 4.0  # points of a heat map, and of a cell
+_DRAWN = 200  # heat maps; where there are more parameters, the last ones have tables alone
+_AT_ODDS = (Verdict.BACKPROP, Verdict.BACKPROP_AND_REFERENCE)
+_ALONE = "The finite difference is alone with that: the check does not blame backprop."
+_OTHERWISE = (
+    "These are the answers of the first call, at this point, and they agree: what is wrong is "
+    "another thing, and stands under Why."
+)
 _ACCUSED = {
     Verdict.BACKPROP: {Source.BACKPROP},
-    Verdict.FINITE_DIFFERENCE: {Source.FINITE_DIFFERENCE},
     Verdict.REFERENCE: {Source.REFERENCE},
     Verdict.BACKPROP_AND_REFERENCE: {Source.BACKPROP, Source.REFERENCE},
 }
@@ -69,6 +76,8 @@ class Side:
             parameter, pair = max(apart, key=lambda one: _ratio(one[1].difference, one[1].bound))
             entry = words.entry_name(parameter.name, pair.entry)
             said = f"disagree on {len(apart)} of {count}: {words.cell(pair)} at {entry}"
+        elif not all(pair.within_bounds for _, pair in pairs):
+            said += ", some by the accepted rtol alone"
         return cls(pairs[0][1].first, pairs[0][1].second, not apart, said)
 
 
@@ -118,6 +127,7 @@ class CurveView:
     sweep: Sweep
     name: str
     svg: str
+    aside: str
 
     @property
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -142,6 +152,9 @@ class View:
     remarks: list[FindingView]
     sides: list[Side]
     accused: set[Source]
+    doubted: set[Source]
+    otherwise: str
+    home: str
     parameters: list[ParameterView]
     columns: list[str]
     curves: list[CurveView]
@@ -149,13 +162,14 @@ class View:
     spots: list[tuple[str, list[str]]]
 
     @classmethod
-    def of(cls, report: Report, *, drawn: bool = True) -> View:
-        """A report's; `drawn` with its heat maps and step-size curves."""
+    def of(cls, report: Report, *, drawn: bool = True, home: str = "") -> View:
+        """A report's; `drawn` with its heat maps and step-size curves; `home` lists others."""
         reasons = [finding for finding in report.findings if words.is_reason(finding)]
         if not reasons and report.verdict is not Verdict.AGREE:  # nobody's error, but the reason
             reasons = [f for f in report.findings if f.severity is Severity.WARNING]
         others = [finding for finding in report.findings if finding not in reasons]
         pairs = next(iter(report.parameters.values())).pairs
+        sides = [Side.of(report, name) for name in pairs]
         curves, without = _curves(report) if drawn else ([], "")
         return cls(
             report,
@@ -165,8 +179,11 @@ class View:
             words.cost(report),
             [FindingView.of(*group) for group in words.grouped(reasons)],
             [FindingView.of(*group) for group in words.grouped(others)],
-            [Side.of(report, name) for name in pairs],
+            sides,
             _ACCUSED.get(report.verdict, set()),
+            {Source.FINITE_DIFFERENCE} if report.verdict is Verdict.FINITE_DIFFERENCE else set(),
+            _OTHERWISE if all(side.agree for side in sides) and not report.ok else "",
+            home,
             list(_parameters(report, drawn)),
             [name.replace("/", " − ").replace("-", " ") for name in pairs],
             curves,
@@ -195,7 +212,7 @@ def _parameters(report: Report, drawn: bool) -> Iterator[ParameterView]:
             words.wrong_entries(parameter) if parameter.wrong else "",
             [words.SOURCE_WORDS[Source(source)] for source in found[parameter.name]],
             grid,
-            heat_svg(grid, _cell_size(grid), name) if drawn else "",
+            heat_svg(grid, _cell_size(grid), name) if drawn and number < _DRAWN else "",
             list(_rows(parameter, grid, found[parameter.name])) if drawn else [],
         )
 
@@ -210,7 +227,10 @@ def _rows(parameter: ParameterReport, grid: Heat, sources: Blocks) -> Iterator[R
         name = words.entry_name(parameter.name, index)
         if not grid.entrywise:
             name = f"{cell.name}, worst {name}"
-        values = [_value(value[cell.index], bound[cell.index]) for value, bound in sources.values()]
+        values = [
+            _value(source, value[cell.index], bound[cell.index])
+            for source, (value, bound) in sources.items()
+        ]
         wrong = "blamed" if grid.entrywise else f"{cell.wrong} blamed"
         yield Row(name, words.short(cell.ratio), values, wrong if cell.wrong else "")
 
@@ -223,8 +243,8 @@ def _index(parameter: ParameterReport, offset: int) -> Index:
     return tuple(reversed(index))
 
 
-def _value(value: float, bound: float) -> str:
-    if math.isnan(value) and not math.isfinite(bound):
+def _value(source: str, value: float, bound: float) -> str:
+    if math.isnan(value) and source == Source.FINITE_DIFFERENCE:
         return "not measured"
     return f"{value:.8g} ± {words.short(bound)}" if math.isfinite(bound) else f"{value:.8g}"
 
@@ -241,15 +261,34 @@ def _curves(report: Report) -> tuple[list[CurveView], str]:
         return [], "They are measured with the model, which a copy of a report has not."
     if report.partial:
         return [], "The check was ended early, and they would take more time."
+    took = _LOSSES * report.seconds_per_loss
+    if took > _LONGEST:
+        return (
+            [],
+            f"One would take some {took:.0f} s: report.sweep(...) and tricheck sweep have them.",
+        )
     curves: list[CurveView] = []
     began = time.monotonic()
     for number, parameter in enumerate(words.worst_parameters(report)):
         if time.monotonic() - began > _PATIENCE:
             break
+        name = words.entry_name(parameter.name, parameter.worst.entry)
         try:
             swept = report.sweep(parameter.name, parameter.worst.entry)
-        except Exception as error:  # the user's code may raise anything at another call
+            svg = curve_svg(swept, f"curve-{number}", report.step)
+        except (Exception, SystemExit) as error:  # the user's code may raise anything by now
             return curves, f"They could not be measured: {error}"
-        name = words.entry_name(parameter.name, parameter.worst.entry)
-        curves.append(CurveView(swept, name, curve_svg(swept, f"curve-{number}")))
+        if not _is_the_same(swept, parameter):
+            return curves, "The model gives another gradient by now than when it was checked."
+        alone = swept.gap and parameter.verdict not in _AT_ODDS
+        curves.append(CurveView(swept, name, svg, _ALONE if alone else ""))
     return curves, ""
+
+
+def _is_the_same(swept: Sweep, parameter: ParameterReport) -> bool:
+    """Whether backprop still gives what was checked."""
+    before = parameter.worst.values[Source.BACKPROP]
+    slack = swept.backprop_bound + parameter.worst.bounds[Source.BACKPROP]
+    if not math.isfinite(before) or not math.isfinite(slack):
+        return True
+    return abs(swept.backprop - before) <= slack
