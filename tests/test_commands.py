@@ -340,7 +340,7 @@ def test_a_new_model_file_agrees_as_it_is(here: Path) -> None:
     checked = run("check", "my model.py")
     assert "✓ my_model: agree" in checked.output
     assert "blind spot" not in checked.output
-    assert run("formula", "my model.py", "b[0]").exit_code == 0
+    assert run("sweep", "my model.py", "b[0]").exit_code == 0
     assert "✓" in run("check", "my model.py", "--displace", "1").output
 
 

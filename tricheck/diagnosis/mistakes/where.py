@@ -52,7 +52,8 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
     for name in sorted(wrong & uses.keys(), key=lambda name: -_last(study, uses[name])):
         if all(step.outs[0] in sound for step in uses[name]):
             site = site_of[uses[name][-1]]
-            words = f"what comes back to {site.words} is right, so it is {name}'s own formula"
+            told = "is right, as far as the right parameters tell"
+            words = f"what comes back to {site.words} {told}: look at {name}'s own formula"
             found[name] = Where(True, words, site.spot)
         else:
             upstream.append(name)
