@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,64 @@ def test_a_factor_besides_a_mistake_leaves_little_known() -> None:
 
 def test_nothing_is_drawn_where_backprop_is_right() -> None:
     assert tricheck.check(loss, backprop, PARAMS).stages == []
+
+
+# --- every mistake at every place, beside what it does to each gradient on the way ---------------
+
+
+def wide(p: dict[str, Any]) -> Any:
+    z1 = X @ p["W1"] + p["b1"]
+    a1 = np.tanh(z1)
+    z2 = a1 @ p["W2"] + p["b2"]
+    a2 = np.maximum(z2, 0.0)
+    r = a1 + a2
+    o = r @ p["W3"]
+    e = o - Y
+    return np.sum(e * e)
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "doubled": lambda d: 2.0 * d,
+    "negated": lambda d: -d,
+    "lost": lambda d: 0.0 * d,
+    "reversed": lambda d: d[::-1],
+    "averaged": lambda d: np.broadcast_to(d.mean(axis=0), d.shape),
+    "one row": lambda d: np.where(np.arange(len(d))[:, None] == 0, 0.0, d),
+}
+WIDE = PARAMS | {"b1": np.full(4, 0.3), "b2": np.full(4, -0.1)}
+PLACES = ("e", "o", "r", "a2", "z2", "a1 of z2", "a1 of r", "a1", "z1")
+
+
+def deltas(p: dict[str, Any], place: str, change: Callable[[Any], Any]) -> dict[str, Any]:
+    """What comes back to each variable, with a change at one place; and the gradient."""
+
+    def at(name: str, d: Any) -> Any:
+        return change(d) if name == place else d
+
+    a1 = np.tanh(X @ p["W1"] + p["b1"])
+    z2 = a1 @ p["W2"] + p["b2"]
+    r = a1 + np.maximum(z2, 0.0)
+    de = at("e", 2 * (r @ p["W3"] - Y))
+    do = at("o", de)
+    dr = at("r", do @ p["W3"].T)
+    da2 = at("a2", dr)
+    dz2 = at("z2", da2 * (z2 > 0))
+    da1 = at("a1", at("a1 of r", dr) + at("a1 of z2", dz2 @ p["W2"].T))
+    dz1 = at("z1", da1 * (1 - a1**2))
+    gradient = {"W1": X.T @ dz1, "b1": dz1.sum(axis=0), "W2": a1.T @ dz2, "b2": dz2.sum(axis=0),
+                "W3": r.T @ do}  # fmt: skip
+    return {"e": de, "o": do, "r": dr, "a2": da2, "z2": dz2, "a1": da1, "z1": dz1, "": gradient}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("place", PLACES)
+def test_no_line_is_said_to_be_what_it_is_not(place: str, change: str) -> None:
+    right = deltas(WIDE, "", CHANGES[change])
+    theirs = deltas(WIDE, place, CHANGES[change])
+    report = tricheck.check(wide, lambda p: deltas(p, place, CHANGES[change])[""], WIDE)
+    assert report.verdict is tricheck.Verdict.BACKPROP
+    for stage in report.stages:
+        name = stage.code.partition(" =")[0]
+        if name in right:
+            same = np.allclose(theirs[name], right[name], rtol=1e-9, atol=1e-13)
+            assert stage.gradient in ("unknown", "right" if same else "wrong"), stage

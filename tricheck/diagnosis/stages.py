@@ -106,7 +106,8 @@ def _proved(study: Study, uses: Mapping[str, list[Step]], right: Collection[str]
             alone = readers[place.storage] == 1 and place.storage not in roots
             if place.storage in proved and alone and _vouches(step, place):
                 proved.update(step.outs)
-    return proved
+    # What is written to again has another gradient before than after.
+    return proved.difference(*(step.outs for step in study.steps if isinstance(step, Written)))
 
 
 def _vouches(step: Step, place: Place) -> bool:
@@ -115,9 +116,19 @@ def _vouches(step: Step, place: Place) -> bool:
         return False
     function = step.note.function if step.note is not None else None
     shape = np.shape(place.storage.value)
-    whole = function in _ARITHMETIC and np.shape(step.outs[0].value) == shape
     once = len(step.places) == 1 and not getattr(step, "repeats", False)
-    return function in _PRODUCTS or whole or (once and shape != ())
+    if np.shape(step.outs[0].value) == shape:
+        if function not in _PRODUCTS and not _hides_nothing(step, place):
+            return False
+        once = once or function in _ARITHMETIC
+    return function in _PRODUCTS or (once and shape != ())
+
+
+def _hides_nothing(step: Step, place: Place) -> bool:
+    """Whether every entry of a gradient gets through, as it does not through a mask or a ReLU."""
+    with np.errstate(all="ignore"):
+        parts = step.parts(np.ones_like(step.outs[0].value))
+    return all(bool(np.all(part)) for other, part in parts if other is place and part is not None)
 
 
 def _flagged(
@@ -152,11 +163,14 @@ class _Known:
         By reading, whether the gradient that comes to a step is the right one.
     made : list of set of Step
         By reading, where the mistakes are made.
+    each : list of set of Step
+        By mistake, where it is made.
     """
 
     complete: bool
     same: list[dict[Step, bool]]
     made: list[set[Step]]
+    each: list[set[Step]]
 
     @classmethod
     def of(cls, study: Study, wrong: Set[str], diagnosed: Mistaken) -> _Known:
@@ -168,11 +182,15 @@ class _Known:
             wrong <= explained,
             [_same(study, edits) for edits in readings],
             [set(edits) for edits in readings],
+            [set(e.mistake.edits) for e in behind],
         )
 
     def gradient(self, line: _Line, sound: set[Storage]) -> str:
         """Of what a line hands on: right, wrong, or unknown."""
         seen = bool(line.results) and all(result in sound for result in line.results)
+        # Several mistakes in one line may be one in what comes to it.
+        if sum(not made.isdisjoint(line.steps) for made in self.each) > 1:
+            return "right" if seen else "unknown"
         told = {all(same.get(step, True) for step in line.last) for same in self.same}
         if told == {False}:
             return "unknown" if seen else "wrong"  # seen to be right: errors cancel
