@@ -109,6 +109,7 @@ def test_a_loss_a_gradient_and_a_point(here: Path) -> None:
         ("--loss fun --params x0.npy", "expected MODULE:FUNCTION"),
         ("--loss functions:fun --params x0.txt", "expected an .npz file"),
         ("--loss functions:fun --params none.npz", "none.npz: no such file"),
+        ("--loss functions:of_array --params x0.npy", "--gradient MODULE:G names a gradient"),
         ("--loss functions:fun --params bad.npz", "cannot be read"),
         ("", "name a TARGET, such as model.py (tricheck new model.py writes one)"),
         ("model.py -q -v", "contradict each other"),

@@ -122,7 +122,11 @@ class Run:
             with _ended_by_interrupt(watch):
                 report = checked(target.model, self.options, watch)
         except ModelError as error:
-            self.fail(str(error), file=target.path.as_posix(), model=target.model.title)
+            hint = ""
+            if target.model.gradient is True and target.text.startswith("--loss"):
+                hint = "; --gradient MODULE:G names a gradient that the loss does not return"
+            where = {"file": target.path.as_posix(), "model": target.model.title}
+            self.fail(f"{error}{hint}", **where)
         else:
             again = f"tricheck check {target.text} {self.flags}".rstrip()
             report = replace(report, command=again)
