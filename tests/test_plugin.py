@@ -87,8 +87,8 @@ __ bad __
     parameter   − reference        − finite diff.     − reference        /‖a+b‖
   ✗ params      # > #  # > #  # ≤ #  #
 
-  worst params[1]: backprop 2 ± #, finite difference # ±
-    #, reference 4 ± #
+  worst params[1]: backprop 2 ± #, finite difference #
+    ± #, reference 4 ± #
   wrong throughout: params
 
   more: tricheck explain scale

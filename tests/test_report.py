@@ -119,8 +119,8 @@ def test_a_wrong_backprop_in_text() -> None:
           ✓ encoder.layers[0].W
                         2.1e-17 ≤ 4.4e-16  3.1e-12 ≤ 4.0e-12  3.1e-12 ≤ 4.0e-12  2.0e-11
 
-          worst W1[2, 0]: backprop 0.41 ± 2.0e-16, finite difference -0.4100000000031 ±
-            3.0e-12, reference -0.41 ± 2.0e-16
+          worst W1[2, 0]: backprop 0.41 ± 2.0e-16, finite difference -0.4100000000031
+            ± 3.0e-12, reference -0.41 ± 2.0e-16
           wrong throughout: W1
 
           mutates-parameters: gradient changes its parameters in place.
@@ -141,8 +141,8 @@ def test_agreement_with_a_blind_spot_in_text() -> None:
             parameter   − reference        − finite diff.     − reference        /‖a+b‖
           ✓ W1          2.1e-17 ≤ 4.4e-16  3.1e-12 ≤ 4.0e-12  3.1e-12 ≤ 4.0e-12  2.0e-11
 
-          worst W1[2, 0]: backprop -0.41 ± 2.0e-16, finite difference -0.4100000000031 ±
-            3.0e-12, reference -0.41 ± 2.0e-16
+          worst W1[2, 0]: backprop -0.41 ± 2.0e-16, finite difference -0.4100000000031
+            ± 3.0e-12, reference -0.41 ± 2.0e-16
 
           blind spot: b: The gradient vanishes at this point.
           next: Nothing to mend here; other inputs would show what is blind at this

@@ -171,6 +171,9 @@ class Run:
             _write("--json", self.output.json, to_json(reports, self.errors))
         if self.output.html is not None:
             self._write_html(self.output.html)
+        for file in filter(None, (self.output.json, self.output.html)):
+            if file != STDOUT:
+                click.echo(f"wrote {file}", err=True)
 
     def _write_html(self, file: Path) -> None:
         from tricheck.report.page import Page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -175,7 +174,7 @@ class _Known:
     @classmethod
     def of(cls, study: Study, wrong: Set[str], diagnosed: Mistaken) -> _Known:
         """Of a diagnosis, and the parameters that are wrong on the way back."""
-        behind = [e for e in diagnosed.explained if not e.alone and e.factor == 1.0]
+        behind = _certain([e for e in diagnosed.explained if not e.alone and e.factor == 1.0])
         explained = frozenset[str]().union(*(e.parameters for e in behind))
         readings = _readings(behind)
         return cls(
@@ -201,11 +200,22 @@ class _Known:
         return bool(self.made) and all(not made.isdisjoint(line.steps) for made in self.made)
 
 
+def _certain(behind: Sequence[Explained]) -> list[Explained]:
+    """Those with few readings, as many as can be gone through together."""
+    kept: list[Explained] = []
+    count = 1
+    for explained in sorted(behind, key=lambda one: len(one.also)):
+        count *= 1 + len(explained.also)
+        if count <= _MOST_READINGS:
+            kept.append(explained)
+    return kept
+
+
 def _readings(behind: Sequence[Explained]) -> list[Edits]:
     """What backprop does on the way back instead, by each reading of its mistakes."""
-    choices = [[e.mistake, *e.also] for e in behind]
-    if not behind or math.prod(map(len, choices)) > _MOST_READINGS:
+    if not behind:
         return []
+    choices = [[e.mistake, *e.also] for e in behind]
     found = []
     for chosen in product(*choices):
         edits: Edits = {}

@@ -33,7 +33,8 @@ _WITHIN = [(0.0, "#e4edf6"), (1.0, "#7ba7d6")]
 _BEYOND = [(0.0, "#f6b04a"), (0.35, "#d9480f"), (1.0, "#7a0714")]
 _HUGE = 1e290  # Matplotlib has no axes for more
 _UNKNOWN = "#9aa3ad"
-_VARIABLES = {INK: "ink", FAINT: "faint", GOOD: "good", BAD: "bad", BLUE: "accent"}
+_PAPER = "#fefefe"
+_VARIABLES = {_PAPER: "page", INK: "ink", FAINT: "faint", GOOD: "good", BAD: "bad", BLUE: "accent"}
 _ID = re.compile(r'( id="|url\(#|href="#)')  # each drawing of a page has ids of its own
 
 
@@ -104,7 +105,7 @@ def curve(sweep: Sweep, ax: Axes, used: float | None = None) -> Axes:
     name = entry_name(sweep.parameter, sweep.index)
     ax.set_title(name, fontsize="medium", parse_math=False)  # a name may hold a $
     ax.grid(visible=True, linewidth=0.4, alpha=0.4)
-    ax.legend(fontsize="small", framealpha=0.0)
+    ax.legend(fontsize="small", framealpha=0.85, facecolor=_PAPER, edgecolor="none")
     _bounded(ax, sweep, errors)
     return ax
 

@@ -30,6 +30,7 @@ from tricheck.vocabulary import Finding, Severity
 WIDTH = 80
 _NAME_WIDTH = 11
 _MOST_SPOTS = 3
+_JOINED = "±\u00a0"
 
 
 class Span(NamedTuple):
@@ -248,9 +249,13 @@ def _wrapped(
     """A paragraph at 80 columns; `lead` is set in `style`, or all of it where there is none."""
     first = " " * indent
     rest = " " * (indent + 2 if hanging is None else hanging)
-    wrapped = textwrap.wrap(
-        lead + text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
-    )
+    joined = (lead + text).replace("± ", _JOINED)  # a bound stays with its sign
+    wrapped = [
+        line.replace(_JOINED, "± ")
+        for line in textwrap.wrap(
+            joined, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+        )
+    ]
     for number, line in enumerate(wrapped):
         if lead and number == 0:
             cut = len(first + lead)
