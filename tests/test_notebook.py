@@ -83,6 +83,16 @@ def test_a_report_is_drawn(report: Report) -> None:
     assert report.verdict in ax.figure.get_suptitle()
 
 
+def test_names_are_no_mathematics() -> None:
+    name = r"$\frac$"
+    report = tricheck.check(
+        lambda p: np.sum(p[name] ** 2), lambda p: {name: p[name]}, {name: np.ones(2)}, name=name
+    )
+    [ax] = report.plot()
+    ax.figure.canvas.draw()
+    assert name in ax.get_title()
+
+
 def test_six_parameters_at_the_most_are_drawn() -> None:
     params = [np.ones(2) for _ in range(9)]
     report = tricheck.check(

@@ -210,8 +210,8 @@ def assert_gradients(
     """
     __tracebackhide__ = True
     report = check(loss, gradient, params, **options)
-    for told in listeners:
-        told(report)
+    for listener in listeners:
+        listener(report)
     # raised here and not by the report: a traceback then has no other frame of tricheck's
     if not report.ok:
         raise GradientMismatch(report)

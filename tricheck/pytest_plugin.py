@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tricheck.extras import require
 from tricheck.listeners import listeners
 
 if TYPE_CHECKING:
@@ -131,9 +132,11 @@ class Gradients:
         made = [report for report in self.made if report.ok]
         made += [error.report] if isinstance(error, mismatch) else []
         self.made.clear()
-        if test.failed and isinstance(error, mismatch):
+        ours = test.failed and isinstance(error, (mismatch, broken))
+        test.tricheck_shown = ours  # type: ignore[attr-defined]
+        if ours and isinstance(error, mismatch):
             test.longrepr = _shown(str(error).rstrip(), error, item)
-        elif test.failed and isinstance(error, broken):
+        elif ours:
             wrapped = textwrap.fill(str(error), _WIDTH, break_long_words=False)
             test.longrepr = _shown(wrapped, error, item)
             test.tricheck_error = str(error)  # type: ignore[attr-defined]
@@ -161,8 +164,8 @@ class Gradients:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test has found, here or in a worker."""
-        if isinstance(report.longrepr, str) and hasattr(report, "tricheck"):
-            report.longrepr = _readable(report.longrepr)
+        if getattr(report, "tricheck_shown", False):
+            report.longrepr = _readable(str(report.longrepr))
         self.found += getattr(report, "tricheck", [])
         if message := getattr(report, "tricheck_error", ""):
             self.errors.append({"file": report.nodeid, "error": message})
@@ -232,14 +235,9 @@ def _page(report: Report) -> str:
 
 def _readable(text: str) -> str:
     """In the characters that the terminal has."""
-    encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        from tricheck.report.text import to_ascii
+    from tricheck.report.text import can_show, to_ascii
 
-        return to_ascii(text)
-    return text
+    return text if can_show(sys.__stdout__) else to_ascii(text)
 
 
 def _kinds() -> tuple[Any, Any]:
@@ -279,13 +277,9 @@ def _refuse_unwritable(html: str | None, json: str | None) -> None:
         if not os.access(nearest, os.W_OK):
             raise pytest.UsageError(f"--tricheck-html {html}: {nearest} may not be written to")
         try:
-            import jinja2  # noqa: F401
-            import matplotlib as mpl  # noqa: F401
+            require("--tricheck-html", "jinja2", "matplotlib")
         except ImportError as error:
-            raise pytest.UsageError(
-                f"--tricheck-html needs Jinja2 and Matplotlib ({error}): pip install "
-                '"tricheck[report]"'
-            ) from error
+            raise pytest.UsageError(str(error)) from error
     if json is not None:
         if not Path(json).parent.is_dir():
             raise pytest.UsageError(

@@ -16,6 +16,7 @@ import click
 
 from tricheck.checking import checked
 from tricheck.errors import ModelError
+from tricheck.extras import require
 from tricheck.location import definition
 from tricheck.options import Options
 from tricheck.report import Report
@@ -84,12 +85,9 @@ class Output:
             if pages.exists() and not pages.is_dir():
                 raise UsageError(f"--html {self.html}: the pages go to {pages}, which is a file")
             try:
-                import jinja2  # noqa: F401
-                import matplotlib as mpl  # noqa: F401
+                require("--html", "jinja2", "matplotlib")
             except ImportError as error:
-                raise UsageError(
-                    f'--html needs Jinja2 and Matplotlib ({error}): pip install "tricheck[report]"'
-                ) from error
+                raise UsageError(str(error)) from error
 
 
 class Run:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
-from tricheck.report.text import Line, to_ascii
+from tricheck.report.text import Line, can_show, to_ascii
 
 _COLOURS = {
     "good": "green",
@@ -26,7 +25,7 @@ _COLOURS = {
 def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Print lines as they come."""
     console = _Console(highlight=False, soft_wrap=True, stderr=to_stderr)
-    ascii_only = not _can_show(console.file)
+    ascii_only = not can_show(console.file)
     for line in lines:
         text = Text()
         for span in line:
@@ -40,17 +39,4 @@ class _Console(Console):
 
     def on_broken_pipe(self) -> None:
         """Print on, into nothing."""
-        nobody_reads()
-
-
-def nobody_reads() -> None:
-    """From here on standard output goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _can_show(stream: IO[str]) -> bool:
-    try:
-        "✓‖±╲●".encode(getattr(stream, "encoding", None) or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

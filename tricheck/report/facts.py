@@ -270,7 +270,8 @@ class Report:
     def to_html(self) -> str:
         """A page for the browser: one file that needs no other and no network.
 
-        It measures step-size curves of the worst entries, some hundred losses each.
+        It measures step-size curves of the worst entries, some hundred losses each, if one does
+        not take more than some ten seconds, and the check was not ended early.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tricheck.extras import require
 from tricheck.parameters import FloatArray
 from tricheck.report.heat import Heat, blocks, heat
 from tricheck.report.words import entry_name, short, worst_parameters
@@ -51,17 +52,10 @@ def new_axes() -> Axes:
 
 
 def _pyplot() -> Any:
-    _require_matplotlib()
+    require("a drawing", "matplotlib")
     from matplotlib import pyplot
 
     return pyplot
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib as mpl  # noqa: F401
-    except ImportError as error:
-        raise ImportError('drawings need Matplotlib: pip install "tricheck[report]"') from error
 
 
 # --- the step-size curve ------------------------------------------------------------------------
@@ -178,9 +172,8 @@ def plot(report: Report) -> Any:
         grid = heat(parameter, found[parameter.name], _MOST_CELLS)
         draw_heat(grid, ax)
         most = float(np.nanmax(grid.ratios, initial=0.0))
-        ax.set_title(
-            f"{parameter.name}: {parameter.verdict}\nup to {short(most)} × bound", fontsize="medium"
-        )
+        title = f"{parameter.name}: {parameter.verdict}\nup to {short(most)} × bound"
+        ax.set_title(title, fontsize="medium", parse_math=False)
         ax.set_xticks([])
         ax.set_yticks([])
     figure.suptitle(f"{report.model}: {report.verdict}", parse_math=False)
@@ -218,7 +211,7 @@ def heat_svg(grid: Heat, cell: float, name: str) -> str:
 
 @contextmanager
 def _for_page() -> Iterator[None]:
-    _require_matplotlib()
+    require("a drawing", "matplotlib")
     import matplotlib as mpl
 
     settings = {

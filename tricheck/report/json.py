@@ -43,7 +43,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         kind: {str(source): _by_name(given) for source, given in getattr(report, kind).items()}
         for kind in ("gradients", "bounds")
     }
-    structure = _structure(next(iter(report.gradients.values())), "")
+    structure = _structure(next(iter(report.gradients.values())))
     return {
         "schema_version": VERSION,
         **fields,
@@ -97,9 +97,9 @@ def _by_name(structure: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in walk(structure, "")}
 
 
-def _structure(node: Any, name: str) -> Any:
+def _structure(gradient: Any) -> Any:
     """The containers, with the parameters' names in place of the arrays."""
-    names = iter(name for name, _ in walk(node, name))
+    names = iter(name for name, _ in walk(gradient, ""))
 
     def described(node: Any) -> Any:
         if isinstance(node, Mapping):
@@ -111,7 +111,7 @@ def _structure(node: Any, name: str) -> Any:
             return {kind: [described(value) for value in node]}
         return next(names)
 
-    return described(node)
+    return described(gradient)
 
 
 def _key(key: Any) -> Any:

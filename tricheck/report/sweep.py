@@ -17,6 +17,7 @@ from tricheck.report.words import entry_name
 if TYPE_CHECKING:
     from tricheck.sweeping import Sweep
 
+_ALONE = "That is the finite difference's word alone; tricheck check asks three sources."
 _ROWS = 16
 _MARGIN = 10  # of the axis on the left
 _COLUMNS = 2  # for each step
@@ -57,6 +58,8 @@ def lines(sweep: Sweep, *, table: bool) -> Iterator[Line]:
         yield []
     for text in textwrap.wrap(sweep.reading, WIDTH - 2):
         yield [Span(f"  {text}")]
+    if sweep.gap:
+        yield [Span(f"  {_ALONE}", "faint")]
     if table:
         yield []
         yield from _table(sweep)

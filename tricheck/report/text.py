@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tricheck.report.facts import ParameterReport, Report
 from tricheck.report.words import (
@@ -63,6 +63,15 @@ def to_ascii(text: str) -> str:
     '3.1e-12 < 4.0e-12 +'
     """
     return text.replace(" ± ", " +-").translate(_ASCII).encode("ascii", "replace").decode()
+
+
+def can_show(stream: Any) -> bool:
+    """Whether a stream, such as a terminal, takes the characters that reports are made of."""
+    try:
+        "✓‖±╲●".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def headline(report: Report) -> Line:

@@ -44,7 +44,7 @@ def locate(study: Study, wrong: frozenset[str], right: frozenset[str]) -> dict[s
         Parameters; those of which nothing is known are in neither.
     """
     uses = uses_of(study)
-    sound = sound_memory(study, uses, right)
+    sound = _sound(study, uses, right)
     site_of = _site_of(study)
     known = wrong | right
     found = {}
@@ -83,7 +83,7 @@ def uses_of(study: Study) -> dict[str, list[Step]]:
     return uses
 
 
-def sound_memory(study: Study, uses: dict[str, list[Step]], right: frozenset[str]) -> set[Storage]:
+def _sound(study: Study, uses: dict[str, list[Step]], right: frozenset[str]) -> set[Storage]:
     """Memory whose gradient must be right for the right parameters to be right."""
     sound = {step.outs[0] for name in right for step in uses.get(name, [])}
     for step in study.steps:

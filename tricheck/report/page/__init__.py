@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tricheck.extras import require
 from tricheck.report.facts import Report
 from tricheck.report.words import MARKS, STYLES, causes, sentence
 from tricheck.vocabulary import Verdict
@@ -93,11 +94,10 @@ def compact(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
-    except ImportError as error:
-        raise ImportError('HTML needs Jinja2: pip install "tricheck[report]"') from error
+    require("HTML", "jinja2")
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
     environment = Environment(
         loader=PackageLoader("tricheck.report.page"),
         autoescape=True,  # a parameter may be called <script>

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from tricheck.explain import explanation
-from tricheck.parameters import Index
 from tricheck.report import words
 from tricheck.report.facts import ParameterReport, Report
 from tricheck.report.figures import curve_svg, heat_svg
@@ -223,7 +224,7 @@ def _cell_size(grid: Heat) -> float:
 
 def _rows(parameter: ParameterReport, grid: Heat, sources: Blocks) -> Iterator[Row]:
     for cell in grid.cells():
-        index = _index(parameter, cell.index)
+        index = tuple(map(int, np.unravel_index(cell.index, parameter.shape)))
         name = words.entry_name(parameter.name, index)
         if not grid.entrywise:
             name = f"{cell.name}, worst {name}"
@@ -233,14 +234,6 @@ def _rows(parameter: ParameterReport, grid: Heat, sources: Blocks) -> Iterator[R
         ]
         wrong = "blamed" if grid.entrywise else f"{cell.wrong} blamed"
         yield Row(name, words.short(cell.ratio), values, wrong if cell.wrong else "")
-
-
-def _index(parameter: ParameterReport, offset: int) -> Index:
-    index = []
-    for side in reversed(parameter.shape):
-        offset, place = divmod(offset, side)
-        index.append(place)
-    return tuple(reversed(index))
 
 
 def _value(source: str, value: float, bound: float) -> str:
