@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,13 @@ _ALONE = "That is the finite difference's word alone; tricheck check asks three 
 _ROWS = 16
 _MARGIN = 10  # of the axis on the left
 _COLUMNS = 2  # for each step
-_ERROR, _TRUNCATION, _ROUNDING, _BOUND, _BACKPROP = "●", "╲", "╱", "─", "═"
+_ERROR, _TRUNCATION, _ROUNDING, _STEP, _BOUND, _BACKPROP = "●", "╲", "╱", "│", "─", "═"
 _STYLES = {
     _ERROR: "code",
     _TRUNCATION: "doubtful",
     _ROUNDING: "doubtful",
     _BOUND: "good",
-    "│": "good",
+    _STEP: "good",
     _BACKPROP: "bad",
 }
 
@@ -68,54 +69,80 @@ def lines(sweep: Sweep, *, table: bool) -> Iterator[Line]:
 # --- the plot -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Characters over steps and powers of ten.
+
+    Attributes
+    ----------
+    cells : list of list of str
+        Row by row, the highest power first.
+    bottom, decades : int
+        The lowest power, and how many each row stands for.
+    """
+
+    cells: list[list[str]]
+    bottom: int
+    decades: int
+
+    @classmethod
+    def over(cls, levels: FloatArray, steps: int) -> _Grid:
+        """An empty one that holds these powers; whole decades to a row, to be labelled with."""
+        bottom, top = math.floor(levels.min()), math.ceil(levels.max())
+        decades = max(math.ceil((top - bottom) / (_ROWS - 1)), 1)
+        rows = max(math.ceil((top - bottom) / decades), 1) + 1
+        return cls([[" "] * (_COLUMNS * steps) for _ in range(rows)], bottom, decades)
+
+    def row(self, level: float) -> list[str]:
+        """The row of a power; one that belongs to nothing for what is not in the grid."""
+        if not math.isfinite(level) or level < self.bottom:
+            return [" "] * len(self.cells[0])
+        number = len(self.cells) - 1 - round((level - self.bottom) / self.decades)
+        return self.cells[number] if number >= 0 else [" "] * len(self.cells[0])
+
+    def across(self, size: float, mark: str) -> None:
+        """A level line."""
+        row = self.row(_levels([size])[0])
+        row[:] = [mark] * len(row)
+
+    def down(self, step: int) -> None:
+        """A line at a step."""
+        for row in self.cells:
+            row[_COLUMNS * step] = _STEP
+
+    def points(self, sizes: FloatArray) -> None:
+        """The errors; none at all lies at the bottom."""
+        for step, level in enumerate(_levels(sizes)):
+            known = level if math.isnan(level) else max(level, self.bottom)
+            self.row(known)[_COLUMNS * step] = _ERROR
+
+    def law(self, sizes: FloatArray, mark: str) -> None:
+        """Marks between the points, which would hide them."""
+        levels = _levels(sizes)
+        for step, level in enumerate((levels[:-1] + levels[1:]) / 2):
+            self.row(level)[_COLUMNS * step + 1] = mark
+
+
 def _plot(sweep: Sweep) -> Iterator[Line]:
     """Errors against steps, both in powers of ten; coarse steps on the left."""
-    drawn = [*sweep.errors, sweep.bound, *([sweep.gap] if sweep.gap else [])]
-    seen = _levels(drawn)
-    known = seen[np.isfinite(seen) & (np.array(drawn) <= sweep.ceiling)]
+    sizes = np.array([*sweep.errors, sweep.bound, sweep.gap])
+    levels = _levels(sizes)
+    known = levels[np.isfinite(levels) & (sizes <= sweep.ceiling)]
     if not known.size:
         return
-    bottom, top = math.floor(known.min()), math.ceil(known.max())
-    # whole decades to a row, so that the axis is labelled with powers of ten
-    decades = max(math.ceil((top - bottom) / (_ROWS - 1)), 1)
-    rows = max(math.ceil((top - bottom) / decades), 1) + 1
-    grid = [[" "] * (_COLUMNS * len(sweep.steps)) for _ in range(rows)]
-
-    def row(level: float) -> int | None:
-        if math.isnan(level) or level == math.inf:
-            return None
-        number = rows - 1 - round((max(level, bottom) - bottom) / decades)
-        return number if 0 <= number < rows else None
-
-    def across(level: float, mark: str) -> None:
-        number = row(level)
-        if number is not None:
-            grid[number] = [mark] * len(grid[number])
-
-    def along(levels: FloatArray, mark: str, column: int = 0) -> None:
-        for k, level in enumerate(levels):
-            number = row(level)
-            if number is not None and level >= bottom:
-                grid[number][_COLUMNS * k + column] = mark
-
-    def law(sizes: FloatArray, mark: str) -> None:
-        # between the points, which would hide it
-        levels = _levels(sizes)
-        along((levels[:-1] + levels[1:]) / 2, mark, column=1)
-
-    across(_levels([sweep.bound])[0], _BOUND)
+    grid = _Grid.over(known, len(sweep.steps))
+    grid.across(sweep.bound, _BOUND)
     if sweep.gap:
-        across(_levels([sweep.gap])[0], _BACKPROP)
+        grid.across(sweep.gap, _BACKPROP)
     if math.isfinite(sweep.step) and sweep.step > 0.0:
-        column = _COLUMNS * int(np.argmin(np.abs(np.log(sweep.steps / sweep.step))))
-        for cells in grid:
-            cells[column] = "│"
-    law(sweep.truncation, _TRUNCATION)
-    law(sweep.rounding, _ROUNDING)
-    along(np.maximum(_levels(sweep.errors), bottom), _ERROR)
-    for number, cells in enumerate(grid):
-        label = f"1e{bottom + decades * (rows - 1 - number):+03d}"
-        yield [Span(f"{label:>{_MARGIN - 2}} ┤", "faint"), *_spans("".join(cells).rstrip())]
+        grid.down(int(np.argmin(np.abs(np.log(sweep.steps / sweep.step)))))
+    grid.law(sweep.truncation, _TRUNCATION)
+    grid.law(sweep.rounding, _ROUNDING)
+    grid.points(sweep.errors)
+    top = grid.bottom + grid.decades * (len(grid.cells) - 1)
+    for number, row in enumerate(grid.cells):
+        label = f"1e{top - grid.decades * number:+03d}"
+        yield [Span(f"{label:>{_MARGIN - 2}} ┤", "faint"), *_spans("".join(row).rstrip())]
     yield [Span(" " * (_MARGIN - 1) + "└" + "─" * (_COLUMNS * len(sweep.steps)), "faint")]
     yield [Span(_axis(sweep.steps), "faint")]
     yield from _legend(bool(sweep.gap), bool(np.isfinite(sweep.truncation).any()))
@@ -143,7 +170,7 @@ def _axis(steps: FloatArray) -> str:
 def _legend(wrong: bool, falling: bool) -> Iterator[Line]:
     said = [(_ERROR, "error")]
     said += [(_TRUNCATION, "truncation, h²")] if falling else []
-    said += [(_ROUNDING, "rounding, 1/h"), ("│", "chosen step"), (_BOUND, "bound")]
+    said += [(_ROUNDING, "rounding, 1/h"), (_STEP, "chosen step"), (_BOUND, "bound")]
     line: Line = [Span(" " * _MARGIN)]
     for number, (mark, words) in enumerate(said):
         line += [Span("  " if number else ""), Span(mark, _STYLES[mark]), Span(f" {words}")]
