@@ -113,7 +113,7 @@ def mistaken(
         )
         trials.begin()
         for explained in Search(kept, trials, seen, rest, paired=factor == 1.0).explanations():
-            behind.append(replace(explained, factor=factor))
+            behind.append(replace(explained, factor=factor * explained.factor))
             for name in explained.parameters:
                 place = next(leaf.place for leaf in kept.parameters.leaves if leaf.name == name)
                 found[name] = _finding(explained, name, seen.backprop[place], factor, around)

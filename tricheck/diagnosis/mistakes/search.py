@@ -60,7 +60,7 @@ class Explained:
     beside : tuple of Mistake
         Those found before that change these parameters, too.
     factor : float
-        What backprop was divided by before.
+        What all that comes of it is multiplied by besides.
     alone : bool
         It was not made on the same way to other parameters.
     """
@@ -256,7 +256,8 @@ class Search:
                     yield explained
                 elif mistake.start is not None:
                     # In a loop the number would come in at each turn, and it came in once.
-                    yield replace(explained, mistake=_besides(mistake, one, number))
+                    besides = _besides(mistake, one, number)
+                    yield replace(explained, mistake=besides, factor=number)
 
     def _number(self, share: FloatArray, start: FloatArray, name: str) -> float | None:
         """How many times a contribution is in a block; None where that says nothing."""

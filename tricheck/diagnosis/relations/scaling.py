@@ -108,7 +108,7 @@ def _sign(block: Block) -> Explanation:
 def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Readings) -> Explanation:
     """An explanation by the factor as it was fitted."""
     alone = _is_reduction(block, around, fitted, readings)
-    aside = _aside(block, around, fitted)
+    told = _where(block, around, fitted) if alone else _aside(block, around, fitted)
     factor, ratio = fitted.value, ""
     evidence: Facts = {"factor": factor, "readings": readings.texts}
     if readings.found:
@@ -119,7 +119,7 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
         Cause.BIAS_REDUCTION if alone else Cause.SCALE,
         f"{factor:.6g} times",
         f"Backprop is {factor:.6g}{ratio} times the right gradient",
-        _reading(readings) + (_where(block, around, fitted) if alone else aside),
+        _reading(readings) + told,
         *times(block, fitted),
         free=1,
         evidence=evidence,
