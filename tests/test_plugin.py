@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import numpy as np
@@ -64,7 +65,12 @@ def masked(result: pytest.RunResult) -> str:
     return re.sub(r"_{3,} (.*?) _{3,}", r"__ \1 __", text)
 
 
-def test_fail_then_fix_then_pass(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("ci", ["", "true"], ids=["at a desk", "on CI"])
+def test_fail_then_fix_then_pass(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
     pytester.makepyfile(test_models=HEAD + GOOD + BAD)
     result = ran(pytester)
     assert result.ret == 1
@@ -193,6 +199,22 @@ def test_raising():
         "test_broken.py:9: in loss",
         "test_broken.py:11: in test_raising",
     ])  # fmt: skip
+
+
+def test_a_failure_has_one_line_where_pytest_lists_failures(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_listed=HEAD + BAD + BROKEN)
+    result = ran(pytester, "-vv", "--tb=line", "--junit-xml=run.xml")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines([
+        "*test_listed.py:5: ✗ bad: backprop",
+        "*test_listed.py:6: parameter 'params' has dtype int64*",
+        "FAILED test_listed.py::bad - ✗ bad: backprop",
+        "FAILED test_listed.py::broken - parameter 'params' has dtype int64*",
+        "*= 2 failed in *",
+    ])  # fmt: skip
+    assert result.stdout.str().count("wrong throughout") == 1
+    failures = ElementTree.parse(pytester.path / "run.xml").iter("failure")
+    assert next(failures).get("message") == "✗ bad: backprop"
 
 
 def test_which_models_are_tests(pytester: pytest.Pytester) -> None:

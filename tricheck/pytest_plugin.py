@@ -11,7 +11,7 @@ import shlex
 import sys
 import textwrap
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -132,14 +132,15 @@ class Gradients:
         made = [report for report in self.made if report.ok]
         made += [error.report] if isinstance(error, mismatch) else []
         self.made.clear()
-        ours = test.failed and isinstance(error, (mismatch, broken))
-        test.tricheck_shown = ours  # type: ignore[attr-defined]
-        if ours and isinstance(error, mismatch):
-            test.longrepr = _shown(str(error).rstrip(), error, item)
-        elif ours:
-            wrapped = textwrap.fill(str(error), _WIDTH, break_long_words=False)
-            test.longrepr = _shown(wrapped, error, item)
+        if test.failed and isinstance(error, mismatch):
+            message = str(error).rstrip()
+            headline = message.partition("\n")[0]
+            test.longrepr = _failure(call.excinfo, message, headline, item)
+        elif test.failed and isinstance(error, broken):
+            message = textwrap.fill(str(error), _WIDTH, break_long_words=False)
+            test.longrepr = _failure(call.excinfo, message, str(error), item)
             test.tricheck_error = str(error)  # type: ignore[attr-defined]
+        test.tricheck_shown = test.failed and isinstance(error, (mismatch, broken))  # type: ignore[attr-defined]
         test.tricheck = [self._facts(report, item) for report in made]  # type: ignore[attr-defined]
         return test
 
@@ -162,10 +163,13 @@ class Gradients:
             facts["html"] = _page(report)
         return facts
 
+    @pytest.hookimpl(tryfirst=True)  # before those that write the failure somewhere
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect what a test has found, here or in a worker."""
+        if hasattr(self.config, "workerinput"):
+            return
         if getattr(report, "tricheck_shown", False):
-            report.longrepr = _readable(str(report.longrepr))
+            _make_readable(report.longrepr)
         self.found += getattr(report, "tricheck", [])
         if message := getattr(report, "tricheck_error", ""):
             self.errors.append({"file": report.nodeid, "error": message})
@@ -233,13 +237,6 @@ def _page(report: Report) -> str:
         return f"<!doctype html><title>No page</title><p>{said}</p><pre>{escape(str(report))}</pre>"
 
 
-def _readable(text: str) -> str:
-    """In the characters that the terminal has."""
-    from tricheck.report.text import can_show, to_ascii
-
-    return text if can_show(sys.__stdout__) else to_ascii(text)
-
-
 def _kinds() -> tuple[Any, Any]:
     """What tricheck raises for a wrong gradient and a broken model; nothing if unimported."""
     facts = sys.modules.get("tricheck.report.facts")
@@ -247,24 +244,69 @@ def _kinds() -> tuple[Any, Any]:
     return getattr(facts, "GradientMismatch", ()), getattr(errors, "ModelError", ())
 
 
-def _shown(message: str, error: BaseException, item: pytest.Item) -> str:
+def _failure(excinfo: Any, message: str, line: str, item: pytest.Item) -> Any:
+    """What pytest prints of a failure: all of it once, and `line` where it lists failures.
+
+    A bare text would be printed twice, whole, by a run that is verbose or on CI.
+    """
+    failure = excinfo.getrepr(style="value", chain=False)
+    [entry] = failure.reprtraceback.reprentries
+    entry.lines = _shown(message, excinfo.value, item)
+    file, number = _end(excinfo.value, item)
+    crash = failure.reprcrash
+    crash.path, crash.lineno, crash.message = file, number, line
+    return failure
+
+
+def _shown(message: str, error: BaseException, item: pytest.Item) -> list[str]:
     """The message, and the lines of the user's that led to it."""
-    lines = [message, ""]
+    root = item.config.rootpath
+    lines = [*message.splitlines(), ""]
     cause = error.__cause__
     if cause is not None:
-        lines += [f"{type(cause).__name__}: {cause}", *_places(cause, item.config.rootpath), ""]
-    places = list(_places(error, item.config.rootpath)) or [f"{item.nodeid}"]
-    return "\n".join([*lines, *places])
+        lines += [f"{type(cause).__name__}: {cause}", *_places(cause, root), ""]
+    return lines + (_places(error, root) or [item.nodeid])
 
 
-def _places(error: BaseException, root: Path) -> Iterator[str]:
+def _end(error: BaseException, item: pytest.Item) -> tuple[str, int]:
+    """The file and the line of the user's that an editor should open."""
+    frames = _frames(error, item.config.rootpath)
+    if frames:
+        return frames[-1].filename, frames[-1].lineno or 1
+    file, line, _ = item.reportinfo()
+    return str(file), (line or 0) + 1
+
+
+def _make_readable(failure: Any) -> None:
+    """In the characters that the terminal has."""
+    from tricheck.report.text import can_show, to_ascii
+
+    if can_show(sys.__stdout__):
+        return
+    failure.reprcrash.message = to_ascii(failure.reprcrash.message)
+    [entry] = failure.reprtraceback.reprentries
+    entry.lines = [to_ascii(line) for line in entry.lines]
+
+
+def _frames(error: BaseException, root: Path) -> list[traceback.FrameSummary]:
     """Frames that are neither tricheck's nor of whoever runs the test."""
-    for frame in traceback.extract_tb(error.__traceback__):
-        file = Path(frame.filename)
-        if file.is_relative_to(root) and not file.is_relative_to(_PACKAGE):
-            yield f"{file.relative_to(root)}:{frame.lineno}: in {frame.name}"
-            if frame.line:
-                yield f"    {frame.line}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return [
+        frame
+        for frame in frames
+        if Path(frame.filename).is_relative_to(root)
+        and not Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+
+
+def _places(error: BaseException, root: Path) -> list[str]:
+    """Each of these frames: its place, and its line below."""
+    lines = []
+    for frame in _frames(error, root):
+        lines.append(f"{Path(frame.filename).relative_to(root)}:{frame.lineno}: in {frame.name}")
+        if frame.line:
+            lines.append(f"    {frame.line}")
+    return lines
 
 
 def _refuse_unwritable(html: str | None, json: str | None) -> None:
