@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,8 +52,11 @@ def _only_neighbours(root: Path) -> Iterator[None]:
 
     Two model files may each have a helper.py beside them.
     """
+    here = {one.name for one in pkgutil.iter_modules([os.fspath(root)])}
     aside = {
-        name: module for name, module in sys.modules.items() if _hides_neighbour(name, module, root)
+        name: module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in here and _lies_elsewhere(module, root)
     }
     for name in aside:
         del sys.modules[name]
@@ -62,16 +66,9 @@ def _only_neighbours(root: Path) -> Iterator[None]:
         sys.modules.update(aside)
 
 
-def _hides_neighbour(name: str, module: ModuleType, root: Path) -> bool:
-    top = name.partition(".")[0]
-    here = (root / f"{top}.py", root / top / "__init__.py")
+def _lies_elsewhere(module: ModuleType, root: Path) -> bool:
     file = getattr(module, "__file__", None)
-    return (
-        file is not None
-        and any(one.exists() for one in here)
-        and is_users(file)
-        and not Path(file).resolve().is_relative_to(root)
-    )
+    return file is not None and is_users(file) and not Path(file).resolve().is_relative_to(root)
 
 
 @contextmanager
