@@ -162,6 +162,16 @@ def test_raised():
     ])  # fmt: skip
 
 
+def test_an_environment_inside_of_the_project_is_not_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=HEAD + """
+def test_wrong():
+    tricheck.assert_gradients(lambda w: np.sum(w**2), lambda w: w, np.ones(2))
+""")  # fmt: skip
+    shown = ran(pytester, "--rootdir", Path(sys.prefix).anchor).stdout.str()
+    assert "test_it.py:7: in test_wrong" in shown
+    assert "site-packages" not in shown
+
+
 def test_models_that_do_not_agree_are_listed_though_they_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_kinked=HEAD + GOOD + KINKED)
     result = ran(pytester)

@@ -19,15 +19,13 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 # Frames in these packages are machinery; the deepest frame outside them is the user's line.
 _LIBRARIES = os.path.dirname(os.path.dirname(os.path.abspath(np.__file__)))
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__))
+_INSTALLED = ("site-packages", "dist-packages")
 _NAMES = ("numpy", "autograd", "scipy", "sympy", "mpmath", "jax", "torch")
 _MACHINERY = tuple(
     folder + os.sep
     for folder in (
         _PACKAGE,
-        *(
-            os.path.join(_LIBRARIES, name)
-            for name in ("numpy", "autograd", "scipy", "sympy", "mpmath", "jax", "torch")
-        ),
+        *(os.path.join(_LIBRARIES, name) for name in _NAMES),
     )
 )
 
@@ -121,7 +119,7 @@ def _is_theirs(filename: str) -> bool:
 
 def is_users(file: str) -> bool:
     """Whether a file is neither tricheck's, nor Python's, nor of an installed package."""
-    return _is_theirs(file) and "site-packages" not in file
+    return _is_theirs(file) and not any(folder in file for folder in _INSTALLED)
 
 
 def _innermost(frames: traceback.StackSummary) -> str | None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tricheck.report import Report
 
 _WIDTH = 80
-_PACKAGE = Path(__file__).parent
 _OF_PAGE = ("name", "where", "sentence", "causes", "html")
 _HTML, _JSON = "tricheck_html", "tricheck_json"
 _SEEN = pytest.StashKey[set[int]]()
@@ -270,7 +269,7 @@ def _shown(message: str, error: BaseException, item: pytest.Item) -> list[str]:
 
 def _end(error: BaseException, item: pytest.Item) -> tuple[str, int]:
     """The file and the line of the user's that an editor should open."""
-    frames = _frames(error, item.config.rootpath)
+    frames = _frames(error)
     if frames:
         return frames[-1].filename, frames[-1].lineno or 1
     file, line, _ = item.reportinfo()
@@ -288,22 +287,20 @@ def _make_readable(failure: Any) -> None:
     entry.lines = [to_ascii(line) for line in entry.lines]
 
 
-def _frames(error: BaseException, root: Path) -> list[traceback.FrameSummary]:
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
     """Frames that are neither tricheck's nor of whoever runs the test."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [
-        frame
-        for frame in frames
-        if Path(frame.filename).is_relative_to(root)
-        and not Path(frame.filename).is_relative_to(_PACKAGE)
-    ]
+    from tricheck.location import is_users
+
+    return [one for one in traceback.extract_tb(error.__traceback__) if is_users(one.filename)]
 
 
 def _places(error: BaseException, root: Path) -> list[str]:
     """Each of these frames: its place, and its line below."""
     lines = []
-    for frame in _frames(error, root):
-        lines.append(f"{Path(frame.filename).relative_to(root)}:{frame.lineno}: in {frame.name}")
+    for frame in _frames(error):
+        file = Path(frame.filename)
+        shown = file.relative_to(root) if file.is_relative_to(root) else file
+        lines.append(f"{shown}:{frame.lineno}: in {frame.name}")
         if frame.line:
             lines.append(f"    {frame.line}")
     return lines
