@@ -89,6 +89,8 @@ class Calls:
 
     def raw_gradient(self, structure: Any) -> Any:
         """The hand-written gradient of a ready-made structure of parameters, unread."""
+        if self.in_pairs:
+            self.raw_loss(private_copy(structure))
         self.counts["gradient"] += 1
         args, kwargs = self.arguments()
         if self.model.gradient is True:
@@ -103,8 +105,6 @@ class Calls:
         be called there, need not be copied.
         """
         spare = spare and not self.careful
-        if self.in_pairs:
-            self.raw_loss(self.parameters.build(flat, native=True, spare=spare))
         structure = self.parameters.build(flat, native=True, spare=spare)
         return self.parameters.read_blocks(self.raw_gradient(structure))[0]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -140,10 +141,13 @@ def _lost(
     model, parameters = calls.model, calls.parameters
     pair = model.gradient is True
     native = flat is parameters.values
+    function = model.loss if pair else model.gradient
+    if calls.in_pairs:
+        function = partial(_in_turn, model.loss, model.gradient)
 
     def run(jitter: Jitter | None) -> FloatArray:
         calls.counts["gradient"] += 1
-        function = model.loss if model.gradient is True else model.gradient
+        calls.counts["loss"] += calls.in_pairs
         answer = _rerun(calls, function, flat, lambda out: out[1] if pair else out, jitter, native)
         return look(parameters.read_gradient(answer)[0])
 
@@ -161,6 +165,12 @@ def _lost(
     # A run that computes something else says nothing of this one.
     alike = np.abs(traced - values) <= bounds + lost
     return lost if np.all(alike | ~np.isfinite(values)) else None
+
+
+def _in_turn(loss: Any, gradient: Any, params: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """The gradient, after the loss has kept what it reads."""
+    loss(params, *args, **kwargs)
+    return gradient(params, *args, **kwargs)
 
 
 def _of_the_largest(point: Point, values: FloatArray, entrywise: bool) -> FloatArray:
