@@ -124,9 +124,11 @@ class _Numbering:
 
         def scatter(gradient: Any) -> Any:
             weights = np.reshape(gradient, -1)
-            if np.iscomplexobj(weights):
-                return scatter(weights.real) + 1j * scatter(weights.imag)
-            return np.bincount(flat, weights, minlength=total)
+            if np.can_cast(weights.dtype, np.float64):
+                return np.bincount(flat, weights, minlength=total)
+            whole = np.zeros(total, weights.dtype)  # complex, or of more digits
+            np.add.at(whole, flat, weights)
+            return whole
 
         def vjp(gradient: Any) -> list[Any]:
             whole = scatter(gradient)

@@ -94,7 +94,9 @@ def _block(gradient: Any, leaf: Leaf) -> FloatArray:
     """The gradient of a parameter, flat; zeros where none has come back."""
     if gradient is None:
         return np.zeros(leaf.stop - leaf.start)
-    return np.reshape(gradient, -1)
+    flat = np.reshape(gradient, -1)
+    # Data of dtype object, as of a table of mixed columns, makes Python's numbers of what it meets.
+    return flat.astype(np.float64) if flat.dtype == object else flat
 
 
 def rerun(

@@ -276,7 +276,7 @@ class _Look:
         if [np.shape(a) for a in factors] != [np.shape(a) for a in others]:
             return False
         pairs = zip(factors, others, strict=True)
-        return any(_largest(a - b) > _SHOWS * _largest(a) for a, b in pairs)
+        return any(_apart(a, b) > _SHOWS * _largest(a) for a, b in pairs)
 
     @cached_property
     def _at_hand(self) -> dict[Key, list[Any]]:
@@ -361,12 +361,17 @@ def _other_matrix(step: Step, position: int) -> Any:
 
 
 def _asymmetry(matrix: Any) -> float:
-    return _largest(matrix - np.swapaxes(matrix, -1, -2)) / (_largest(matrix) or 1.0)
+    return _apart(matrix, np.swapaxes(matrix, -1, -2)) / (_largest(matrix) or 1.0)
 
 
 def _digest(arrays: list[Any]) -> Any:
     """The same for equal arrays, and hardly for others."""
     return tuple(hash(np.asarray(array).tobytes()) for array in arrays)
+
+
+def _apart(first: Any, second: Any) -> float:
+    """The largest difference, of truth values too."""
+    return _largest(first * 1.0 - second)
 
 
 def _largest(array: Any) -> float:
