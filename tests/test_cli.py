@@ -282,19 +282,3 @@ def test_help_and_version() -> None:
     assert "Exit code" in help_text
     assert max(map(len, help_text.splitlines())) <= 80
     assert runner.invoke(main, ["--version"]).exit_code == 0
-
-
-def test_helpers_of_one_name_beside_several_model_files_do_not_mix(tmp_path: Path) -> None:
-    for folder, factor in (("right", 2), ("wrong", 3)):
-        write(tmp_path / folder, "helper.py", f"K = {factor}\n")
-        text = """
-            from helper import K
-            m = tricheck.Model(lambda w: np.sum(w**2), lambda w: K * w, np.ones(2))
-        """
-        write(tmp_path / folder, "model.py", text)
-    result = run(tmp_path, "-r", "-q")
-    for name in ("helper", "model"):
-        sys.modules.pop(name, None)
-    assert "✓ m: agree" in result.output
-    assert "✗ m: backprop" in result.output
-    assert str(tmp_path / "wrong" / "model.py") in result.output

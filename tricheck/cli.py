@@ -18,7 +18,6 @@ from tricheck.usage import UsageError, wrapped
 from tricheck.vocabulary import Cause, Verdict
 
 if TYPE_CHECKING:
-    from tricheck.model import Model
     from tricheck.report.text import Line
     from tricheck.running import Run
     from tricheck.targets import Target
@@ -274,10 +273,11 @@ def sweep(target: str, entry: str, seed: int, displace: int | None, verbose: boo
     from tricheck.sweeping import sweep as measure
     from tricheck.terminal import show
 
-    model = _only_model(target)
+    only = _only_model(target)
     try:
-        place = Parameters.read(model.params).parse_entry(entry)
-        swept = measure(model, *place, seed=seed, displace=displace)
+        place = Parameters.read(only.model.params).parse_entry(entry)
+        with only.around.active():
+            swept = measure(only.model, *place, seed=seed, displace=displace)
     except ModelError as error:
         _end(f"{target}: {error}")
     except KeyboardInterrupt:
@@ -310,9 +310,11 @@ def formula(target: str, entry: str, as_latex: bool) -> None:
     from tricheck.formula import formula as derive
     from tricheck.parameters import Parameters
 
-    model = _only_model(target)
+    only = _only_model(target)
     try:
-        shown = derive(model, *Parameters.read(model.params).parse_entry(entry))
+        place = Parameters.read(only.model.params).parse_entry(entry)
+        with only.around.active():
+            shown = derive(only.model, *place)
     except ModelError as error:
         _end(f"{target}: {error}")
     except KeyboardInterrupt:
@@ -453,7 +455,7 @@ def _all_targets(texts: tuple[str, ...], recursive: bool, run: Run) -> list[Targ
     return list({(t.path.resolve(), t.model.name): t for t in found}.values())
 
 
-def _only_model(text: str) -> Model:
+def _only_model(text: str) -> Target:
     from tricheck.targets import TargetError, find
 
     try:
@@ -463,7 +465,7 @@ def _only_model(text: str) -> Model:
     if len(found) > 1:
         names = ", ".join(str(target.model.name) for target in found)
         raise UsageError(f"{text} holds {len(found)} models; name one, FILE.py::NAME: {names}")
-    return found[0].model
+    return found[0]
 
 
 def _page(name: str) -> Iterator[Line]:

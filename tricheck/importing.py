@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from tricheck.errors import ModelError
-from tricheck.location import is_users
+from tricheck.surroundings import Surroundings, is_taken
 
 _MOST_NAMES = 12
 
@@ -33,48 +32,38 @@ class TargetError(ValueError):
         self.file = file
 
 
-def loaded(path: Path) -> ModuleType:
-    """Run a model file as Python would import it: inside its package, if it lies in one."""
+def loaded(path: Path, around: Surroundings | None = None) -> tuple[ModuleType, Surroundings]:
+    """Run a model file as Python would import it: inside its package, if it lies in one.
+
+    Returns
+    -------
+    module, Surroundings
+        Its own: `around`, by default those of the process, with the file's folder before them.
+    """
     root, name = _importable(path.resolve())
+    if is_taken(name):
+        name = f"{name}_"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    with _only_neighbours(root), _importing(os.fspath(path), os.fspath(root)):
+    around = (around or Surroundings()).beside(root)
+    with around.active(), _importing(os.fspath(path)):
         sys.modules[name] = module  # dataclasses and pickling look their module up
         spec.loader.exec_module(module)
-    return module
+    return module, around
+
+
+def imported(name: str, around: Surroundings | None = None) -> tuple[ModuleType, Surroundings]:
+    """A module by its name, as ``python -m`` would find it: from the working directory too."""
+    around = (around or Surroundings()).beside(os.getcwd())
+    with around.active(), _importing(name):
+        return importlib.import_module(name), around
 
 
 @contextmanager
-def _only_neighbours(root: Path) -> Iterator[None]:
-    """Without modules of the user's that lie elsewhere and are called like one that lies here.
-
-    Two model files may each have a helper.py beside them.
-    """
-    here = {one.name for one in pkgutil.iter_modules([os.fspath(root)])}
-    aside = {
-        name: module
-        for name, module in sys.modules.items()
-        if name.partition(".")[0] in here and _lies_elsewhere(module, root)
-    }
-    for name in aside:
-        del sys.modules[name]
-    try:
-        yield
-    finally:
-        sys.modules.update(aside)
-
-
-def _lies_elsewhere(module: ModuleType, root: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and is_users(file) and not Path(file).resolve().is_relative_to(root)
-
-
-@contextmanager
-def _importing(what: str, root: str) -> Iterator[None]:
+def _importing(what: str) -> Iterator[None]:
     """What goes wrong when a module is run is said of the file or module that was asked for."""
-    sys.path.insert(0, root)
     try:
         yield
     except ModelError as error:
@@ -93,8 +82,6 @@ def _importing(what: str, root: str) -> Iterator[None]:
             f"{what}{_line(error, what)} does not import: {type(error).__name__}: {error}{hint}",
             what,
         ) from error
-    finally:
-        sys.path.remove(root)
 
 
 def _importable(path: Path) -> tuple[Path, str]:
@@ -118,12 +105,6 @@ def _lines(error: BaseException, name: str) -> Iterator[str]:
         if Path(trace.tb_frame.f_code.co_filename).name == name:
             yield f":{trace.tb_lineno}"
         trace = trace.tb_next
-
-
-def imported(name: str) -> ModuleType:
-    """A module by its name, as ``python -m`` would find it: from the working directory too."""
-    with _importing(name, os.getcwd()):
-        return importlib.import_module(name)
 
 
 def attribute(module: ModuleType, name: str, text: str) -> Any:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from tricheck.errors import ModelError
 from tricheck.location import user_line
+from tricheck.surroundings import Surroundings, outer_path, would_find
 from tricheck.watch import Watch
 from tricheck.work import T, Task, one_blas_thread
 
@@ -169,15 +170,9 @@ def _unfindable() -> list[ModuleType]:
         if getattr(module, "__file__", None) and module.__name__ == name
     }
     tops = [name for name in modules if "." not in name and name != "__main__"]
-    lost = {name for name in tops if not _would_find(name, str(modules[name].__file__))}
+    with outer_path():
+        lost = {name for name in tops if not would_find(name, modules[name].__file__)}
     return [module for name, module in modules.items() if name.partition(".")[0] in lost]
-
-
-def _would_find(name: str, file: str) -> bool:
-    """Whether an import of this name would run this file."""
-    found = (finder.find_spec(name, None) for finder in sys.meta_path)
-    spec = next((spec for spec in found if spec is not None), None)
-    return spec is not None and (spec.origin == file or not spec.has_location)
 
 
 # --- in the worker ------------------------------------------------------------------------------
@@ -189,13 +184,27 @@ def _answer(
     """What a task gives for a chunk, and how many losses that took."""
     with _undisturbed():
         if getattr(_here, "key", None) != key:
-            sys.path += [folder for folder in path if folder not in sys.path]
-            _here.sweeper, _here.key = _unpacked(payload), key
+            own = [folder for folder in sys.path if folder not in path]
+            _here.around = Surroundings([*path, *own])
+            with _among(_here.around):
+                _here.sweeper, _here.key = _unpacked(payload), key
         sweeper = _here.sweeper
         if isinstance(sweeper, _Failure):
             return sweeper, 0
         before = sweeper.evaluate.counts["loss"]
-        return task(sweeper, chunk), sweeper.evaluate.counts["loss"] - before
+        with _among(_here.around):
+            return task(sweeper, chunk), sweeper.evaluate.counts["loss"] - before
+
+
+@contextmanager
+def _among(around: Surroundings) -> Iterator[None]:
+    """Where the model's imports are looked up; several threads share what their process has."""
+    if threading.current_thread() is threading.main_thread():
+        with around.active():
+            yield
+    else:
+        sys.path += [folder for folder in around.path if folder not in sys.path]
+        yield
 
 
 @contextmanager

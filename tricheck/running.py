@@ -117,7 +117,7 @@ class Run:
         self.current = f"{target.path}::{target.model.name}"
         watch = Watch(self.options.max_seconds)
         try:
-            with _ended_by_interrupt(watch):
+            with _ended_by_interrupt(watch), target.around.active():
                 report = checked(target.model, self.options, watch)
         except ModelError as error:
             hint = ""
@@ -185,7 +185,10 @@ class Run:
                 "lists them, and their pages are written beside it"
             )
         home = f"../{quote(file.name)}"
-        pages = [Page.of(report, t.path.as_posix(), home) for t, report in self.reports]
+        pages = []
+        for target, report in self.reports:
+            with target.around.active():
+                pages.append(Page.of(report, target.path.as_posix(), home))
         errors = [": ".join(error.values()) for error in self.errors]
         try:
             write_pages(file, _folder_of(file).name, pages, errors)

@@ -15,6 +15,7 @@ import numpy as np
 from tricheck.errors import ModelError
 from tricheck.importing import TargetError, attribute, imported, loaded
 from tricheck.model import Model
+from tricheck.surroundings import Surroundings
 
 __all__ = ["Target", "TargetError", "find", "models_in", "triple"]
 
@@ -33,11 +34,14 @@ class Target:
         With a name: its own, or that of its variable.
     text : str
         A target that names this model alone.
+    around : Surroundings
+        Where its code finds what it imports; to be active while its functions are called.
     """
 
     path: Path
     model: Model
     text: str
+    around: Surroundings
 
 
 def find(
@@ -104,8 +108,10 @@ def triple(loss: str, gradient: str | None, params: Path) -> Target:
     TargetError
         When one of them is not there, or is no function.
     """
-    fun, file = _function("--loss", loss)
-    jac: Any = True if gradient is None else _function("--gradient", gradient)[0]
+    fun, file, around = _function("--loss", loss)
+    jac: Any = True
+    if gradient is not None:
+        jac, _, around = _function("--gradient", gradient, around)
     point = _arrays(params)
     try:
         model = Model(fun, jac, point, name=loss.rpartition(":")[2])
@@ -118,21 +124,26 @@ def triple(loss: str, gradient: str | None, params: Path) -> Target:
         "--params",
         str(params),
     ]
-    return Target(file, model, shlex.join(said))
+    return Target(file, model, shlex.join(said), around)
 
 
-def _function(option: str, text: str) -> tuple[Callable[..., Any], Path]:
+def _function(
+    option: str, text: str, around: Surroundings | None = None
+) -> tuple[Callable[..., Any], Path, Surroundings]:
     module_text, _, name = text.rpartition(":")
     if not module_text or not name:
         raise TargetError(
             f"{option} {text}: expected MODULE:FUNCTION, such as package.module:loss or "
             "model.py:loss"
         )
-    module = loaded(Path(module_text)) if module_text.endswith(".py") else imported(module_text)
+    if module_text.endswith(".py"):
+        module, around = loaded(Path(module_text), around)
+    else:
+        module, around = imported(module_text, around)
     found = attribute(module, name, f"{option} {text}")
     if not callable(found):
         raise TargetError(f"{option} {text} is a {type(found).__name__}, expected a function")
-    return found, Path(module.__file__ or module_text)
+    return found, Path(module.__file__ or module_text), around
 
 
 def _arrays(path: Path) -> Any:
@@ -155,14 +166,14 @@ def _arrays(path: Path) -> Any:
 
 def _in_module(text: str) -> Target:
     module_name, _, name = text.partition(":")
-    module = imported(module_name)
+    module, around = imported(module_name)
     models = [key for key, value in vars(module).items() if isinstance(value, Model)]
     has = f"it has {', '.join(models)}" if models else "it has no tricheck.Model"
     found = attribute(module, name, f"{text}, expected a model: {has}" if models else text)
     if not isinstance(found, Model):
         raise TargetError(f"{text} is a {type(found).__name__}, expected a model: {has}")
     named = found if found.name else replace(found, name=name.rpartition(".")[2])
-    return Target(Path(module.__file__ or module_name), named, text)
+    return Target(Path(module.__file__ or module_name), named, text, around)
 
 
 def _in_directory(path: Path, recursive: bool, errors: list[TargetError]) -> list[Target]:
@@ -192,12 +203,12 @@ def models_in(path: Path, *, some: bool = True) -> list[Target]:
     TargetError
         When the file does not import, two models have one name, or (`some`) there is none.
     """
-    module = loaded(path)
+    module, around = loaded(path)
     found: dict[int, Target] = {}
     for variable, value in vars(module).items():
         if isinstance(value, Model) and id(value) not in found:
             named = value if value.name else replace(value, name=variable)
-            found[id(value)] = Target(path, named, shlex.quote(f"{path}::{named.name}"))
+            found[id(value)] = Target(path, named, shlex.quote(f"{path}::{named.name}"), around)
     targets = list(found.values())
     if some and not targets:
         raise TargetError(
