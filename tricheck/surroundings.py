@@ -6,7 +6,6 @@ checked, among the modules that it would find if it were alone.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -68,11 +67,7 @@ def is_taken(name: str) -> bool:
 
 def would_find(name: str, file: str | None) -> bool:
     """Whether an import of a top-level module would run this file, now."""
-    spec = _spec(name)
-    if spec is None or not spec.has_location:
-        return spec is not None
-    origin, file = str(spec.origin), str(file)
-    return os.path.abspath(origin) == os.path.abspath(file)
+    return _runs(_spec(name), file)
 
 
 @contextmanager
@@ -88,7 +83,6 @@ def outer_path() -> Iterator[None]:
 
 def _found_here(modules: Modules) -> Modules:
     """Those that an import would load from the same files, now."""
-    importlib.invalidate_caches()  # a file may have been written a moment ago
     tops: dict[str, Modules] = {}
     for name, module in modules.items():
         tops.setdefault(name.partition(".")[0], {})[name] = module
@@ -104,7 +98,13 @@ def _is_found(top: str, members: Modules) -> bool:
     if spec is not None and spec.origin is None:  # a namespace, whose own path follows sys.path
         folders = spec.submodule_search_locations or ()
         return all(_lies_in(module, folders) for module in members.values())
-    return top in members and would_find(top, members[top].__file__)
+    return top in members and _runs(spec, members[top].__file__)
+
+
+def _runs(spec: ModuleSpec | None, file: str | None) -> bool:
+    if spec is None or not spec.has_location:
+        return spec is not None
+    return os.path.abspath(str(spec.origin)) == os.path.abspath(str(file))
 
 
 def _lies_in(module: ModuleType, folders: Iterable[str]) -> bool:
