@@ -92,6 +92,16 @@ A, B = np.array([1.0, 2.0]), np.array([3.0])
             (two, lambda p: [A, B], {"a": A, "b": B}), ["a list of 2", "dict"], id="other-container"
         ),
         pytest.param(
+            (loss, lambda w: (loss(w), gradient(w)), W),
+            ["returned a number and a ndarray", "gradient=True"],
+            id="value-and-gradient",
+        ),
+        pytest.param(
+            (two, lambda p: (two(p), {"a": 2 * p["a"], "b": p["b"]}), {"a": A, "b": B}),
+            ["returned a number and a dict", "gradient=True"],
+            id="value-and-dict",
+        ),
+        pytest.param(
             (lambda p: np.sum(p[0]) + np.sum(p[1]), lambda p: [A], [A, B]),
             ["1 entries", "expected 2"],
             id="short-list",

@@ -172,6 +172,54 @@ def test_wrong():
     assert "site-packages" not in shown
 
 
+def test_what_others_add_to_a_failure_is_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_it=HEAD + """
+from concurrent.futures import ProcessPoolExecutor
+from hypothesis import given, settings, strategies
+
+
+def wrong(factor=1.0):
+    tricheck.assert_gradients(lambda w: np.sum(w**2), lambda w: factor * w, np.ones(2), name="it")
+
+
+@settings(max_examples=20, deadline=None, database=None)
+@given(strategies.integers(0, 1000))
+def test_an_example(number):
+    wrong(2.0 if number < 100 else 3.0)
+
+
+def test_a_note():
+    try:
+        wrong()
+    except tricheck.GradientMismatch as error:
+        error.add_note("of the second layer")
+        raise
+
+
+def test_all_is_hidden(subtests):
+    __tracebackhide__ = True
+    with subtests.test("part"):
+        tricheck.assert_gradients(lambda w: np.sum(w**2), lambda w: w, np.ones(2), name="part")
+
+
+def test_in_another_process():
+    with ProcessPoolExecutor(1) as others:
+        others.submit(wrong).result()
+
+
+exec("def test_of_text(): wrong()")
+""")  # fmt: skip
+    result = pytester.runpytest_subprocess(*PLAIN)
+    shown = result.stdout.str()
+    assert result.parseoutcomes()["failed"] >= 5
+    assert "number=100" in shown
+    assert "of the second layer" in shown
+    assert shown.count("✗ part: backprop\n") == 1
+    assert "in assert_gradients" not in shown
+    assert "<string>" not in shown
+    assert "INTERNALERROR" not in shown
+
+
 def test_models_that_do_not_agree_are_listed_though_they_pass(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_kinked=HEAD + GOOD + KINKED)
     result = ran(pytester)
@@ -208,6 +256,9 @@ def test_raising():
         "ZeroDivisionError: no number",
         "test_broken.py:9: in loss",
         "test_broken.py:11: in test_raising",
+        "test_broken.py::broken: not checked",
+        "test_broken.py::test_raising: not checked",
+        "0 models checked, 0 agree, 2 not checked",
     ])  # fmt: skip
 
 
@@ -337,7 +388,7 @@ def test_seeds(seed):
     result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines([
         "test_second.py::bad: bad: backprop, scale (params)",
-        "4 models checked, 3 agree", "wrote run.json", "wrote out/pages/index.html",
+        "4 models checked, 3 agree, 1 not checked", "wrote run.json", "wrote out/pages/index.html",
     ])  # fmt: skip
     facts = json.loads((pytester.path / "run.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema()).validate(facts)

@@ -121,6 +121,20 @@ def test_a_bad_fixed_step_is_blamed_itself(step: float, cause: str) -> None:
     assert again.verdict is Verdict.AGREE, str(again)
 
 
+@pytest.mark.parametrize("step", [1e-9, 1e-10, 1e-11, 1e-12, 1e-13])
+def test_a_small_fixed_step_is_not_called_too_large(step: float) -> None:
+    rng = np.random.default_rng(0)
+    A, y = rng.normal(size=(30, 20)), rng.normal(size=30)
+    report = tricheck.check(
+        lambda w: np.sum((np.tanh(A @ w) - y) ** 2),
+        lambda w: 2 * A.T @ ((np.tanh(A @ w) - y) / np.cosh(A @ w) ** 2),
+        rng.normal(size=20),
+        step=step,
+    )
+    assert [f.cause for f in report.findings] == ["round-off"]
+    assert report.findings[0].evidence["truncation"] == 0.0
+
+
 @pytest.mark.parametrize("step", [1e-4, 1e-16])
 def test_a_bad_fixed_step_does_not_hide_a_bug(step: float) -> None:
     report = tricheck.check(

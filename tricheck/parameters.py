@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,10 +197,8 @@ class Parameters:
         self, gradient: Any, origin: str = "gradient"
     ) -> tuple[Blocks, list[ShapeError]]:
         """The same as blocks, which may lie in the user's own memory."""
-        came = matched(self.template, self.split(gradient)[0], "", origin)
         blocks, shape_errors = [], []
-        for leaf, value in zip(self.leaves, came, strict=True):
-            block = as_gradient(leaf.name, value, origin)
+        for leaf, block in zip(self.leaves, self._arrays(gradient, origin), strict=True):
             size = leaf.stop - leaf.start
             if block.shape == leaf.shape or (block.ndim == 0 and size == 1):
                 blocks.append(block.reshape(-1))
@@ -228,6 +227,21 @@ class Parameters:
         """The gradient's arrays in the order of the leaves, as the user made them."""
         structure = self.split(gradient)[0]
         return [np.asarray(value) for value in matched(self.template, structure, "", origin)]
+
+    def _arrays(self, gradient: Any, origin: str) -> list[npt.NDArray[Any]]:
+        try:
+            came = matched(self.template, self.split(gradient)[0], "", origin)
+            return [
+                as_gradient(leaf.name, v, origin) for leaf, v in zip(self.leaves, came, strict=True)
+            ]
+        except ModelError as error:
+            if not _is_value_and_gradient(gradient):
+                raise
+            raise ModelError(
+                f"{origin} returned a number and a {type(gradient[1]).__name__}, expected the "
+                "gradient alone: return the second of the two, or pass a function that returns "
+                "loss and gradient as the loss, with gradient=True"
+            ) from error
 
     def split(self, answer: Any) -> tuple[Any, Mapping[str, Any]]:
         """A gradient, and the intermediate gradients by name that may come beside it."""
@@ -302,6 +316,10 @@ def split(answer: Any) -> tuple[Any, Mapping[str, Any]]:
             if all(isinstance(name, str) for name in beside):
                 return gradient, beside
     return answer, {}
+
+
+def _is_value_and_gradient(answer: Any) -> bool:
+    return type(answer) is tuple and len(answer) == 2 and isinstance(answer[0], Number)
 
 
 def pieces(start: int, stop: int) -> Iterator[slice]:

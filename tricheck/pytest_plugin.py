@@ -207,17 +207,21 @@ class Gradients:
         write_pages(folder / "index.html", "", pages, errors)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """A line for each model that is not ``agree``, and where reports were written."""
+        """A line for each model that is not seen to agree, and where reports were written."""
         doubtful = [one for one in self.found if one["verdict"] != "agree"]
         written = [self.config.getoption(_JSON), self.config.getoption(_HTML)]
-        if not doubtful and not any(written):
+        if not doubtful and not self.errors and not any(written):
             return
         terminalreporter.section("gradients")
         for one in doubtful:
             line = f"{one['where']}: {one['line']}"
             terminalreporter.write_line(line, **{one["colour"]: True})
+        for error in self.errors:
+            terminalreporter.write_line(f"{error['file']}: not checked", red=True)
         count = f"{len(self.found)} model{'s' * (len(self.found) != 1)} checked"
-        terminalreporter.write_line(f"{count}, {len(self.found) - len(doubtful)} agree")
+        broken = f", {len(self.errors)} not checked" * bool(self.errors)
+        agree = len(self.found) - len(doubtful)
+        terminalreporter.write_line(f"{count}, {agree} agree{broken}")
         if self.unwritten:
             terminalreporter.write_line(f"not written: {self.unwritten}", red=True)
             return
@@ -251,9 +255,10 @@ def _failure(excinfo: Any, message: str, line: str, item: pytest.Item) -> Any:
     failure = excinfo.getrepr(style="value", chain=False)
     [entry] = failure.reprtraceback.reprentries
     entry.lines = _shown(message, excinfo.value, item)
-    file, number = _end(excinfo.value, item)
     crash = failure.reprcrash
-    crash.path, crash.lineno, crash.message = file, number, line
+    if crash is not None:  # as where all frames are marked as hidden
+        crash.path, crash.lineno = _end(excinfo.value, item)
+        crash.message = line
     return failure
 
 
@@ -261,8 +266,10 @@ def _shown(message: str, error: BaseException, item: pytest.Item) -> list[str]:
     """The message, and the lines of the user's that led to it."""
     root = item.config.rootpath
     lines = [*message.splitlines(), ""]
+    for note in getattr(error, "__notes__", ()):  # as Hypothesis adds the example that fails
+        lines += [*note.splitlines(), ""]
     cause = error.__cause__
-    if cause is not None:
+    if cause is not None and not type(cause).__name__.endswith("RemoteTraceback"):
         lines += [f"{type(cause).__name__}: {cause}", *_places(cause, root), ""]
     return lines + (_places(error, root) or [item.nodeid])
 
@@ -282,7 +289,8 @@ def _make_readable(failure: Any) -> None:
 
     if can_show(sys.__stdout__):
         return
-    failure.reprcrash.message = to_ascii(failure.reprcrash.message)
+    if failure.reprcrash is not None:
+        failure.reprcrash.message = to_ascii(failure.reprcrash.message)
     [entry] = failure.reprtraceback.reprentries
     entry.lines = [to_ascii(line) for line in entry.lines]
 
@@ -291,7 +299,8 @@ def _frames(error: BaseException) -> list[traceback.FrameSummary]:
     """Frames that are neither tricheck's nor of whoever runs the test."""
     from tricheck.location import is_users
 
-    return [one for one in traceback.extract_tb(error.__traceback__) if is_users(one.filename)]
+    frames = traceback.extract_tb(error.__traceback__)
+    return [one for one in frames if is_users(one.filename) and not one.filename.startswith("<")]
 
 
 def _places(error: BaseException, root: Path) -> list[str]:

@@ -249,7 +249,7 @@ class Report:
 
         return to_dict(self)
 
-    def to_json(self, indent: int | None = 2) -> str:
+    def to_json(self, *, indent: int | None = 2) -> str:
         """The facts as strict JSON; NaN and infinities are strings.
 
         It follows ``tricheck/report/schema.json``, a JSON Schema with a version.

@@ -374,7 +374,8 @@ def _at_fixed_step(classical: Stencil, certified: Derivative) -> Derivative:
         trouble, step = Cause.DOMAIN, classical.step
         return Derivative(np.nan, np.inf, step, np.inf, np.inf, trouble, best_step=better)
     error = abs(classical.central - certified.value)
-    rounding = min(error, classical.rounding)
+    # Below the better step truncation is less than there; what is more than expected is rounding.
+    rounding = error if classical.step < better else min(error, classical.rounding)
     return replace(
         certified,
         value=classical.central,
