@@ -282,3 +282,16 @@ def test_help_and_version() -> None:
     assert "Exit code" in help_text
     assert max(map(len, help_text.splitlines())) <= 80
     assert runner.invoke(main, ["--version"]).exit_code == 0
+
+
+def test_what_was_meant_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, "model.py", GOOD)
+    runner = CliRunner()
+    assert "to check it: tricheck check model.py" in runner.invoke(main, ["model.py"]).output
+    for text in ("modle.py", "model"):
+        said = runner.invoke(main, ["check", text]).output
+        assert "did you mean model.py?" in said
+    assert "did you mean" not in runner.invoke(main, ["check", "another_file.py"]).output
+    for text in ("model.py:good", "model.py::good"):
+        assert runner.invoke(main, ["check", "-q", text]).exit_code == 0

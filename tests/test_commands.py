@@ -68,8 +68,8 @@ def test_a_model_in_a_package(here: Path) -> None:
     assert "model: agree" in run("check", "package.deep:Holder.model").output
     assert run("check", "package.deep:bad").exit_code == 1
     for target, said in [
-        ("package.deep:nobody", "has no 'nobody'; it has np, tricheck, good, bad, Holder"),
-        ("package.deep:np", "is a module, expected a model: it has good, bad"),
+        ("package.deep:nobody", "has no 'nobody'; its models are good, bad"),
+        ("package.deep:np", "is a module, expected a model: its models are good, bad"),
         ("package.nowhere:good", "No module named 'package.nowhere'"),
         ("nowhere:good", "run tricheck from the folder that holds it"),
     ]:
@@ -107,6 +107,7 @@ def test_a_loss_a_gradient_and_a_point(here: Path) -> None:
         ("--loss functions:nobody --params x0.npy", "has no 'nobody'"),
         ("--loss functions:number --params x0.npy", "is a int, expected a function"),
         ("--loss fun --params x0.npy", "expected MODULE:FUNCTION"),
+        ("--loss function.py:fun --params x0.npy", "did you mean functions.py?"),
         ("--loss functions:fun --params x0.txt", "expected an .npz file"),
         ("--loss functions:fun --params none.npz", "none.npz: no such file"),
         ("--loss functions:of_array --params x0.npy", "--gradient MODULE:G names a gradient"),

@@ -391,6 +391,28 @@ def test_every_reading_is_listed() -> None:
     assert finding.evidence["factor"] == pytest.approx(0.5)
 
 
+def test_a_root_of_a_size_is_read() -> None:
+    rng = np.random.default_rng(0)
+    Q, K = rng.normal(size=(6, 5)), rng.normal(size=(7, 5))
+    report = tricheck.check(
+        lambda w: np.sum(np.tanh((Q * w) @ K.T / np.sqrt(5))),
+        lambda w: np.sum((1 - np.tanh((Q * w) @ K.T / np.sqrt(5)) ** 2) @ K * Q, axis=0),
+        rng.normal(size=5),
+    )
+    [finding] = report.findings
+    assert finding.cause == "scale"
+    assert "(√N)" in finding.message
+    assert "√N with N = 5" in finding.message
+    assert "a 1/√N left out" in finding.message
+
+
+def test_a_factor_of_nearly_one_is_no_one() -> None:
+    report = tricheck.check(
+        lambda w: np.sum(w**4), lambda w: 4 * w**3 * (1 + 3e-8), np.array([0.3, -0.2, 0.7])
+    )
+    assert "Backprop is (1 + 3e-08) times the right gradient" in report.findings[0].message
+
+
 def test_relations_that_explain_as_much_are_listed() -> None:
     def symmetric(p: Params, c: Array) -> Any:
         return np.sum(c * p["w"])  # of a gradient that is its own reverse but for the sign

@@ -316,3 +316,10 @@ def test_errors_above_the_sensitivity_are_seen_by_a_finite_difference_alone(seed
         off = sign * 1.001 * least * (np.arange(w.size) == at)
         report = tricheck.check(loss, lambda w, off=off: gradient(w) + off, w, **options)
         assert not report.ok, f"{off[at]:.3e} beside {least:.3e}: {report}"
+
+
+def test_a_report_among_other_things_is_a_line() -> None:
+    report = tricheck.check(lambda w: np.sum(w**2), lambda w: w, np.ones(2), name="line")
+    assert repr([report]) == "[<Report line: backprop, scale (params)>]"
+    with pytest.raises(TypeError):
+        report.to_json("report.json")  # type: ignore[call-arg,arg-type]

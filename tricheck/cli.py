@@ -74,7 +74,16 @@ _SEED = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """Says what was meant where a target stands in the place of a command."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands and Path(args[0].partition("::")[0]).exists():
+            raise UsageError(f"no such command {args[0]!r}; to check it: tricheck check {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tricheck")
 def main() -> None:
     """Three gradients, one verdict: who is wrong when a gradient check fails?

@@ -7,6 +7,7 @@ import shlex
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,13 @@ def find(
         When there is no such file, it does not import, or it holds no such model.
     """
     path_text, separator, name = text.partition("::")
+    if not separator and ".py:" in text:  # a single colon is for modules, and no less clear
+        path_text, separator, name = text.rpartition(":")
     path = Path(path_text)
     if not path.exists():
-        if _IN_MODULE.fullmatch(text):
+        if _IN_MODULE.fullmatch(text) and not separator:
             return [_in_module(text)]
-        raise TargetError(
-            f"{path_text}: no such file or directory; a model in a package is named "
-            "package.module:name"
-        )
+        raise TargetError(_missing(path))
     if path.is_dir():
         if separator:
             raise TargetError(f"{text}: {path_text} is a directory; name a file before '::'")
@@ -89,6 +89,21 @@ def find(
     if not chosen:
         raise TargetError(f"{path_text} holds no model {name!r}: it has {_names(models)}")
     return chosen
+
+
+def _missing(path: Path) -> str:
+    """What is said where nothing lies, and what lies near."""
+    beside = [file.name for file in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, cutoff=0.75) or [
+        n for n in beside if Path(n).stem == path.name
+    ]
+    meant = (
+        f"did you mean {' or '.join(str(path.parent / name) for name in near)}? " if near else ""
+    )
+    return (
+        f"{path}: no such file or directory; {meant}a model in a package is named "
+        "package.module:name"
+    )
 
 
 def triple(loss: str, gradient: str | None, params: Path) -> Target:
@@ -131,12 +146,15 @@ def _function(
     option: str, text: str, around: Surroundings | None = None
 ) -> tuple[Callable[..., Any], Path, Surroundings]:
     module_text, _, name = text.rpartition(":")
+    module_text = module_text.removesuffix(":")  # as in file.py::name
     if not module_text or not name:
         raise TargetError(
             f"{option} {text}: expected MODULE:FUNCTION, such as package.module:loss or "
             "model.py:loss"
         )
     if module_text.endswith(".py"):
+        if not Path(module_text).exists():
+            raise TargetError(f"{option} {text}: {_missing(Path(module_text))}")
         module, around = loaded(Path(module_text), around)
     else:
         module, around = imported(module_text, around)
@@ -168,8 +186,10 @@ def _in_module(text: str) -> Target:
     module_name, _, name = text.partition(":")
     module, around = imported(module_name)
     models = [key for key, value in vars(module).items() if isinstance(value, Model)]
-    has = f"it has {', '.join(models)}" if models else "it has no tricheck.Model"
-    found = attribute(module, name, f"{text}, expected a model: {has}" if models else text)
+    has = f"its models are {', '.join(models)}" if models else "it has no tricheck.Model"
+    if models and not hasattr(module, name.partition(".")[0]):
+        raise TargetError(f"{text}: {module_name} has no {name!r}; {has}")
+    found = attribute(module, name, text)
     if not isinstance(found, Model):
         raise TargetError(f"{text} is a {type(found).__name__}, expected a model: {has}")
     named = found if found.name else replace(found, name=name.rpartition(".")[2])

@@ -136,7 +136,7 @@ class Live(Protocol):
         """As `Report.sweep`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """The outcome of a check.
 
@@ -229,6 +229,11 @@ class Report:
     def ok(self) -> bool:
         """Whether no derivation error was found."""
         return self.verdict.ok
+
+    def __repr__(self) -> str:
+        from tricheck.report.words import one_line
+
+        return f"<Report {one_line(self)}>"
 
     def __str__(self) -> str:
         from tricheck.report.text import to_text

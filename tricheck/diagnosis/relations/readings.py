@@ -37,7 +37,9 @@ class Reading:
     def plain(self) -> str:
         """The value as a fraction, like "1/6", or by its name."""
         fraction = Fraction(self.value).limit_denominator(_LARGEST)
-        return str(fraction) if math.isclose(fraction, self.value, rel_tol=1e-12) else self.text
+        if math.isclose(fraction, self.value, rel_tol=1e-12):
+            return str(fraction)
+        return self.text.partition(" with ")[0]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def readings_of(value: float, error: float, around: Surroundings) -> Readings:
         [*_TWOS, *_of_sizes(around), *_of_numbers(around.numbers)],
         list(_doubled_sizes(around.sizes)),
         list(_ratios(around.sizes)),
+        list(_roots(around.sizes)),
         _INTEGERS,
     ]
     found: list[Reading] = []
@@ -133,6 +136,13 @@ def _ratios(sizes: Mapping[int, str]) -> Iterator[Reading]:
     for (m, here), (n, there) in permutations(sizes.items(), 2):
         text = f"M/N with M = {m} ({here}), N = {n} ({there})"
         yield Reading(m / n, text, "a mean over the wrong axis")
+
+
+def _roots(sizes: Mapping[int, str]) -> Iterator[Reading]:
+    for n, where in sizes.items():
+        told = f"with N = {n} ({where})"
+        yield Reading(n**0.5, f"√N {told}", "a 1/√N left out, as of attention scores")
+        yield Reading(n**-0.5, f"1/√N {told}", "a 1/√N applied twice, as of attention scores")
 
 
 def _of_numbers(numbers: Mapping[str, float]) -> Iterator[Reading]:

@@ -114,17 +114,27 @@ def _scale(block: Block, around: Surroundings, fitted: Factor, readings: Reading
     if readings.found:
         matches = readings.found[0].plain
         evidence = {**evidence, "matches": matches}
-        ratio = f" ({'-' if factor < 0 else ''}{matches})" if "/" in matches else ""
+        if set(matches) & {"/", "√"}:
+            ratio = f" ({'-' if factor < 0 else ''}{matches})"
     return Explanation(
         Cause.BIAS_REDUCTION if alone else Cause.SCALE,
-        f"{factor:.6g} times",
-        f"Backprop is {factor:.6g}{ratio} times the right gradient",
+        f"{_shown(factor)} times",
+        f"Backprop is {_shown(factor)}{ratio} times the right gradient",
         _reading(readings) + told,
         *times(block, fitted),
         free=1,
         evidence=evidence,
         bare=not readings.found,
     )
+
+
+def _shown(factor: float) -> str:
+    """A factor; how far it is from one where six digits do not show that."""
+    off = abs(factor) - 1.0
+    if abs(off) > 1e-5:
+        return f"{factor:.6g}"
+    sign, about = "-" * (factor < 0), f"1 {'+' if off > 0 else '-'} {abs(off):.3g}"
+    return f"{sign}({about})"
 
 
 _ALONE = ", in this parameter alone: look at its reduction over the batch"
