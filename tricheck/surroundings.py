@@ -20,6 +20,7 @@ from tricheck.location import is_users
 _OWN_NAMES = frozenset({"__main__", "__mp_main__"})
 Modules = dict[str, ModuleType]
 
+_targets: set[str] = set()  # the folders that targets were loaded from
 _outer: list[list[str]] = []  # the paths that the active surroundings have taken the place of
 
 
@@ -40,6 +41,7 @@ class Surroundings:
 
     def beside(self, folder: str | os.PathLike[str]) -> Surroundings:
         """The same for a script in a folder, which is looked into first."""
+        _targets.add(os.fspath(folder))
         return Surroundings([os.fspath(folder), *self.path])
 
     @contextmanager
@@ -94,11 +96,21 @@ def _found_here(modules: Modules) -> Modules:
 
 
 def _is_found(top: str, members: Modules) -> bool:
+    folder = _folder(members.get(top))
+    if folder in _targets and folder not in sys.path:
+        return False  # known without a search, which the many models of a run make dear
     spec = _spec(top)
     if spec is not None and spec.origin is None:  # a namespace, whose own path follows sys.path
         folders = spec.submodule_search_locations or ()
         return all(_lies_in(module, folders) for module in members.values())
     return top in members and _runs(spec, members[top].__file__)
+
+
+def _folder(module: ModuleType | None) -> str:
+    """What would have to be on the path for a module to be found."""
+    file = getattr(module, "__file__", None) or ""
+    folder, name = os.path.split(file)
+    return os.path.dirname(folder) if name == "__init__.py" else folder
 
 
 def _runs(spec: ModuleSpec | None, file: str | None) -> bool:
