@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -62,8 +64,7 @@ def nothing_is_left(tmp_path: Path) -> Iterator[None]:
     yield
     assert sys.path == path
     for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-        if any(place.startswith(str(tmp_path)) for place in places):
+        if str(tmp_path) in f"{vars(module).get('__file__')} {vars(module).get('__path__')}":
             del sys.modules[name]
 
 
@@ -155,6 +156,15 @@ def test_a_model_file_called_like_a_library_takes_nobodys_place(name: str, tmp_p
     file = write(tmp_path, f"{name}.py", text)
     assert verdicts(file) == ["agree"]
     assert {key: sys.modules.get(key) for key in before} == before
+
+
+def test_modules_that_answer_to_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Anything(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            return object()  # as torch.classes does, of its own kind
+
+    monkeypatch.setitem(sys.modules, "anything", Anything("anything"))
+    assert verdicts(planted(tmp_path, "a file", 2.0, own=2.0)) == ["agree"]
 
 
 def test_a_model_that_tidies_the_path_up(tmp_path: Path) -> None:

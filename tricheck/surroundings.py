@@ -138,10 +138,11 @@ def _users_modules() -> Modules:
 
 
 def _is_users(module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
+    said = getattr(module, "__dict__", {})  # some modules answer to any name, or import then
+    file, path = said.get("__file__"), said.get("__path__")
     if isinstance(file, str):
         return is_users(file)
-    return any(map(is_users, getattr(module, "__path__", ())))  # a namespace
+    return isinstance(path, Iterable) and any(map(is_users, map(str, path)))  # a namespace
 
 
 def _remove(modules: Modules) -> None:
