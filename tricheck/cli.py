@@ -285,7 +285,7 @@ def sweep(target: str, entry: str, seed: int, displace: int | None, verbose: boo
     only = _only_model(target)
     try:
         place = Parameters.read(only.model.params).parse_entry(entry)
-        with only.around.active():
+        with only.imports.active():
             swept = measure(only.model, *place, seed=seed, displace=displace)
     except ModelError as error:
         _end(f"{target}: {error}")
@@ -322,7 +322,7 @@ def formula(target: str, entry: str, as_latex: bool) -> None:
     only = _only_model(target)
     try:
         place = Parameters.read(only.model.params).parse_entry(entry)
-        with only.around.active():
+        with only.imports.active():
             shown = derive(only.model, *place)
     except ModelError as error:
         _end(f"{target}: {error}")

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from tricheck.errors import ModelError
-from tricheck.surroundings import Surroundings, is_taken
+from tricheck.imports import Imports, is_taken
 
 _MOST_NAMES = 12
 
@@ -32,13 +32,13 @@ class TargetError(ValueError):
         self.file = file
 
 
-def loaded(path: Path, around: Surroundings | None = None) -> tuple[ModuleType, Surroundings]:
+def loaded(path: Path, imports: Imports | None = None) -> tuple[ModuleType, Imports]:
     """Run a model file as Python would import it: inside its package, if it lies in one.
 
     Returns
     -------
-    module, Surroundings
-        Its own: `around`, by default those of the process, with the file's folder before them.
+    module, Imports
+        Its own: `imports`, by default those of the process, with the file's folder before them.
     """
     root, name = _importable(path.resolve())
     if is_taken(name):
@@ -47,18 +47,18 @@ def loaded(path: Path, around: Surroundings | None = None) -> tuple[ModuleType, 
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    around = (around or Surroundings()).beside(root)
-    with around.active(), _importing(os.fspath(path)):
+    imports = (imports or Imports()).beside(root)
+    with imports.active(), _importing(os.fspath(path)):
         sys.modules[name] = module  # dataclasses and pickling look their module up
         spec.loader.exec_module(module)
-    return module, around
+    return module, imports
 
 
-def imported(name: str, around: Surroundings | None = None) -> tuple[ModuleType, Surroundings]:
+def imported(name: str, imports: Imports | None = None) -> tuple[ModuleType, Imports]:
     """A module by its name, as ``python -m`` would find it: from the working directory too."""
-    around = (around or Surroundings()).beside(os.getcwd())
-    with around.active(), _importing(name):
-        return importlib.import_module(name), around
+    imports = (imports or Imports()).beside(os.getcwd())
+    with imports.active(), _importing(name):
+        return importlib.import_module(name), imports
 
 
 @contextmanager

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tricheck.errors import ModelError
+from tricheck.imports import Imports, outer_path, would_find
 from tricheck.location import user_line
-from tricheck.surroundings import Surroundings, outer_path, would_find
 from tricheck.watch import Watch
 from tricheck.work import T, Task, one_blas_thread
 
@@ -185,25 +185,25 @@ def _answer(
     with _undisturbed():
         if getattr(_here, "key", None) != key:
             own = [folder for folder in sys.path if folder not in path]
-            _here.around = Surroundings([*path, *own])
-            with _among(_here.around):
+            _here.imports = Imports([*path, *own])
+            with _among(_here.imports):
                 _here.sweeper, _here.key = _unpacked(payload), key
         sweeper = _here.sweeper
         if isinstance(sweeper, _Failure):
             return sweeper, 0
         before = sweeper.evaluate.counts["loss"]
-        with _among(_here.around):
+        with _among(_here.imports):
             return task(sweeper, chunk), sweeper.evaluate.counts["loss"] - before
 
 
 @contextmanager
-def _among(around: Surroundings) -> Iterator[None]:
+def _among(imports: Imports) -> Iterator[None]:
     """Where the model's imports are looked up; several threads share what their process has."""
     if threading.current_thread() is threading.main_thread():
-        with around.active():
+        with imports.active():
             yield
     else:
-        sys.path += [folder for folder in around.path if folder not in sys.path]
+        sys.path += [folder for folder in imports.path if folder not in sys.path]
         yield
 
 

@@ -117,7 +117,7 @@ class Run:
         self.current = f"{target.path}::{target.model.name}"
         watch = Watch(self.options.max_seconds)
         try:
-            with _ended_by_interrupt(watch), target.around.active():
+            with _ended_by_interrupt(watch), target.imports.active():
                 report = checked(target.model, self.options, watch)
         except ModelError as error:
             hint = ""
@@ -187,7 +187,7 @@ class Run:
         home = f"../{quote(file.name)}"
         pages = []
         for target, report in self.reports:
-            with target.around.active():
+            with target.imports.active():
                 pages.append(Page.of(report, target.path.as_posix(), home))
         errors = [": ".join(error.values()) for error in self.errors]
         try:

@@ -15,8 +15,8 @@ import numpy as np
 
 from tricheck.errors import ModelError
 from tricheck.importing import TargetError, attribute, imported, loaded
+from tricheck.imports import Imports
 from tricheck.model import Model
-from tricheck.surroundings import Surroundings
 
 __all__ = ["Target", "TargetError", "find", "models_in", "triple"]
 
@@ -35,14 +35,14 @@ class Target:
         With a name: its own, or that of its variable.
     text : str
         A target that names this model alone.
-    around : Surroundings
+    imports : Imports
         Where its code finds what it imports; to be active while its functions are called.
     """
 
     path: Path
     model: Model
     text: str
-    around: Surroundings
+    imports: Imports
 
 
 def find(
@@ -123,10 +123,10 @@ def triple(loss: str, gradient: str | None, params: Path) -> Target:
     TargetError
         When one of them is not there, or is no function.
     """
-    fun, file, around = _function("--loss", loss)
+    fun, file, imports = _function("--loss", loss)
     jac: Any = True
     if gradient is not None:
-        jac, _, around = _function("--gradient", gradient, around)
+        jac, _, imports = _function("--gradient", gradient, imports)
     point = _arrays(params)
     try:
         model = Model(fun, jac, point, name=loss.rpartition(":")[2])
@@ -139,12 +139,12 @@ def triple(loss: str, gradient: str | None, params: Path) -> Target:
         "--params",
         str(params),
     ]
-    return Target(file, model, shlex.join(said), around)
+    return Target(file, model, shlex.join(said), imports)
 
 
 def _function(
-    option: str, text: str, around: Surroundings | None = None
-) -> tuple[Callable[..., Any], Path, Surroundings]:
+    option: str, text: str, imports: Imports | None = None
+) -> tuple[Callable[..., Any], Path, Imports]:
     module_text, _, name = text.rpartition(":")
     module_text = module_text.removesuffix(":")  # as in file.py::name
     if not module_text or not name:
@@ -155,13 +155,13 @@ def _function(
     if module_text.endswith(".py"):
         if not Path(module_text).exists():
             raise TargetError(f"{option} {text}: {_missing(Path(module_text))}")
-        module, around = loaded(Path(module_text), around)
+        module, imports = loaded(Path(module_text), imports)
     else:
-        module, around = imported(module_text, around)
+        module, imports = imported(module_text, imports)
     found = attribute(module, name, f"{option} {text}")
     if not callable(found):
         raise TargetError(f"{option} {text} is a {type(found).__name__}, expected a function")
-    return found, Path(module.__file__ or module_text), around
+    return found, Path(module.__file__ or module_text), imports
 
 
 def _arrays(path: Path) -> Any:
@@ -184,7 +184,7 @@ def _arrays(path: Path) -> Any:
 
 def _in_module(text: str) -> Target:
     module_name, _, name = text.partition(":")
-    module, around = imported(module_name)
+    module, imports = imported(module_name)
     models = [key for key, value in vars(module).items() if isinstance(value, Model)]
     has = f"its models are {', '.join(models)}" if models else "it has no tricheck.Model"
     if models and not hasattr(module, name.partition(".")[0]):
@@ -193,7 +193,7 @@ def _in_module(text: str) -> Target:
     if not isinstance(found, Model):
         raise TargetError(f"{text} is a {type(found).__name__}, expected a model: {has}")
     named = found if found.name else replace(found, name=name.rpartition(".")[2])
-    return Target(Path(module.__file__ or module_name), named, text, around)
+    return Target(Path(module.__file__ or module_name), named, text, imports)
 
 
 def _in_directory(path: Path, recursive: bool, errors: list[TargetError]) -> list[Target]:
@@ -223,12 +223,12 @@ def models_in(path: Path, *, some: bool = True) -> list[Target]:
     TargetError
         When the file does not import, two models have one name, or (`some`) there is none.
     """
-    module, around = loaded(path)
+    module, imports = loaded(path)
     found: dict[int, Target] = {}
     for variable, value in vars(module).items():
         if isinstance(value, Model) and id(value) not in found:
             named = value if value.name else replace(value, name=variable)
-            found[id(value)] = Target(path, named, shlex.quote(f"{path}::{named.name}"), around)
+            found[id(value)] = Target(path, named, shlex.quote(f"{path}::{named.name}"), imports)
     targets = list(found.values())
     if some and not targets:
         raise TargetError(

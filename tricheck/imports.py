@@ -21,11 +21,11 @@ _OWN_NAMES = frozenset({"__main__", "__mp_main__"})
 Modules = dict[str, ModuleType]
 
 _targets: set[str] = set()  # the folders that targets were loaded from
-_outer: list[list[str]] = []  # the paths that the active surroundings have taken the place of
+_outer: list[list[str]] = []  # the paths that the active imports have taken the place of
 
 
 @dataclass
-class Surroundings:
+class Imports:
     """Where a target's imports are looked up.
 
     Attributes
@@ -39,10 +39,10 @@ class Surroundings:
     path: list[str] = field(default_factory=lambda: list(sys.path))
     modules: Modules = field(default_factory=dict)
 
-    def beside(self, folder: str | os.PathLike[str]) -> Surroundings:
+    def beside(self, folder: str | os.PathLike[str]) -> Imports:
         """The same for a script in a folder, which is looked into first."""
         _targets.add(os.fspath(folder))
-        return Surroundings([os.fspath(folder), *self.path])
+        return Imports([os.fspath(folder), *self.path])
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -74,7 +74,7 @@ def would_find(name: str, file: str | None) -> bool:
 
 @contextmanager
 def outer_path() -> Iterator[None]:
-    """With the `sys.path` of the process, whatever surroundings are active."""
+    """With the `sys.path` of the process, whatever imports are active."""
     path = sys.path[:]
     sys.path[:] = _outer[0] if _outer else path
     try:
