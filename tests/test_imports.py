@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,6 +157,24 @@ def test_a_model_file_called_like_a_library_takes_nobodys_place(name: str, tmp_p
     file = write(tmp_path, f"{name}.py", text)
     assert verdicts(file) == ["agree"]
     assert {key: sys.modules.get(key) for key in before} == before
+
+
+def test_pages_are_drawn_among_the_same_modules(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    pytest.importorskip("jinja2", reason="Jinja2 is not installed")
+    lazy = "a file, imported when the loss runs"
+    one = planted(tmp_path / "one", lazy, 2.0, own=5.0)
+    two = planted(tmp_path / "two", lazy, 5.0, own=2.0)
+    write(two.parent, "model.py", two.read_text(encoding="utf-8").replace("m =", "other ="))
+    both = ["check", "-q", str(one), str(two), "--html", f"{tmp_path}/all.html"]
+    CliRunner().invoke(main, both)
+    CliRunner().invoke(main, ["check", "-q", str(two), "--html", f"{tmp_path}/alone.html"])
+    pages = (tmp_path / "all-models" / "other.html", tmp_path / "alone.html")
+    drawn, alone = (
+        re.findall("<svg.*?</svg>", page.read_text(encoding="utf-8"), re.DOTALL) for page in pages
+    )
+    assert drawn == alone
+    assert len(drawn) > 1
 
 
 def test_modules_that_answer_to_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

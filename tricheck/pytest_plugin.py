@@ -256,7 +256,7 @@ def _failure(excinfo: Any, message: str, line: str, item: pytest.Item) -> Any:
     [entry] = failure.reprtraceback.reprentries
     entry.lines = _shown(message, excinfo.value, item)
     crash = failure.reprcrash
-    if crash is not None:  # as where all frames are marked as hidden
+    if crash is not None:  # it is where all frames are marked as hidden
         crash.path, crash.lineno = _end(excinfo.value, item)
         crash.message = line
     return failure

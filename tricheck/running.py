@@ -177,7 +177,10 @@ class Run:
         from tricheck.report.page import Page
 
         if len(self.reports) == 1 and not self.errors:
-            _write("--html", file, self.reports[0][1].to_html())
+            [(target, report)] = self.reports
+            with target.imports.active():
+                page = report.to_html()
+            _write("--html", file, page)
             return
         if file == STDOUT:
             raise UsageError(
